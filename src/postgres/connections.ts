@@ -157,15 +157,27 @@ export class Connections {
   }
 }
 
-/** Runs `work` on a connection of its own, outside any pool and without a transaction, and ends it: its locks go too. */
-export async function connected<T>(options: ConnectionOptions, work: (session: Session) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` on a connection of its own, outside any pool and without a transaction, and ends it: its locks go too. It is
+ * cancelled, and this rejects, when the signal is aborted.
+ */
+export async function connected<T>(
+  options: ConnectionOptions,
+  work: (session: Session) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   const client = new Client(clientConfig(options));
   client.on('error', heardOfOtherwise);
   try {
     await attempt(() => client.connect());
-    const connection = new Connection(client);
+    const connection = new Connection(client, signal);
     await setUp(connection, options);
-    return await work(connection);
+    return await whileWanted(
+      client,
+      signal,
+      () => work(connection),
+      () => connection.discard(),
+    );
   } finally {
     await client.end();
   }

@@ -61,6 +61,14 @@ export function withSum(frame: Uint8Array): Uint8Array {
   return Buffer.concat([frame, sum]);
 }
 
+/** What is to be unpacked of a frame as it stands there; `undefined` where it is not what was written. */
+export function withoutSum(stored: Uint8Array): Uint8Array | undefined {
+  if (stored.byteLength < sumBytes) return undefined;
+  const packed = stored.subarray(0, -sumBytes);
+  const sum = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength).readUInt32LE(packed.byteLength);
+  return crc32(packed) === sum ? packed : undefined;
+}
+
 /** `frames`: how many bytes each takes in part `bodies`. */
 export function directoryEndsOf(directory: Directory, frames: Uint32Array): ReturnType<typeof bothEnds> {
   const json = Buffer.from(JSON.stringify(directory));
@@ -96,13 +104,10 @@ export class FoundDirectory {
     return this.starts.length - 1;
   }
 
-  /** What is to be unpacked of a frame as it stands there; `undefined` where it is not what was written. */
+  /** As `withoutSum`. */
   packed(frame: number, stored: Uint8Array<ArrayBuffer>): Uint8Array | undefined {
     if (this.#sums !== undefined) return crc32(stored) === this.#sums[frame] ? stored : undefined;
-    if (stored.byteLength < sumBytes) return undefined;
-    const packed = stored.subarray(0, -sumBytes);
-    const sum = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength).readUInt32LE(packed.byteLength);
-    return crc32(packed) === sum ? packed : undefined;
+    return withoutSum(stored);
   }
 }
 

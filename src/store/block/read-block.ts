@@ -28,8 +28,15 @@ const chunkBytesMin = 64;
 /** `name` is one for the same dictionary. */
 type Zstd = { readonly dictionary: Uint8Array | undefined; readonly name: string };
 
+/** What frames are unpacked by: a `Block`, or what keeps frames alone. */
+type FrameSource = Pick<Block, 'zstd' | 'frameBytesMax' | 'rowsIn'>;
+
 /** A frame as it was read, and found to be what was written. */
-export type PackedFrame = { readonly block: Block; readonly frame: number; readonly packed: Uint8Array };
+export type PackedFrame<B extends FrameSource = Block> = {
+  readonly block: B;
+  readonly frame: number;
+  readonly packed: Uint8Array;
+};
 
 /** A frame as it was packed: the length of each body u32, then the bodies. */
 export class UnpackedFrame {
@@ -63,8 +70,8 @@ export class UnpackedFrame {
  * Frames of whichever blocks. Those of one dictionary are unpacked at once, as far as that is bounded: zstd takes one frame
  * after the other, and each call costs as much as several of them.
  */
-export function unpacked(frames: readonly PackedFrame[]): readonly UnpackedFrame[] {
-  const found = new Map<PackedFrame, UnpackedFrame>();
+export function unpacked(frames: readonly PackedFrame<FrameSource>[]): readonly UnpackedFrame[] {
+  const found = new Map<PackedFrame<FrameSource>, UnpackedFrame>();
   for (const alike of Map.groupBy(frames, ({ block }) => block.zstd.name).values())
     for (let at = 0; at < alike.length; ) {
       const from = at;
@@ -78,7 +85,10 @@ export function unpacked(frames: readonly PackedFrame[]): readonly UnpackedFrame
 }
 
 /** Those of one dictionary. */
-function unpackAtOnce(frames: readonly PackedFrame[], found: Map<PackedFrame, UnpackedFrame>): void {
+function unpackAtOnce(
+  frames: readonly PackedFrame<FrameSource>[],
+  found: Map<PackedFrame<FrameSource>, UnpackedFrame>,
+): void {
   const packed = Buffer.concat(frames.map(frame => frame.packed));
   const most = frames.reduce((sum, { block }) => sum + block.frameBytesMax, 0);
   const likely = Math.max(unpackedBytesMin, packed.byteLength * unpackedPerPacked);

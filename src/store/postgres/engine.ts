@@ -288,7 +288,7 @@ class PostgresStore implements Store {
       ...figures,
       queuedRecords,
       waiting: { reports: this.#waiting.reports, dropped: this.#waiting.dropped },
-      damaged: [],
+      damaged: this.#database.damage.parts,
       ...(writeFailure !== undefined && { writeFailure }),
       ...(away.length > 0 && { away }),
       ...(reads !== undefined && { reads }),
@@ -341,6 +341,7 @@ class PostgresStore implements Store {
   async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {
     this.#refuseWhenClosed();
     await dropPast(this.#places, { others: sentAt, own });
+    this.#database.damage.forgetBefore(Math.min(sentAt, ...own.values()));
   }
 
   close(): Promise<void> {

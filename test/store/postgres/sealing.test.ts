@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Submission } from '../../../src/domain/message.ts';
+import { summaryRange } from '../../../src/domain/summary.ts';
 import { isLock } from '../../../src/postgres/locks.ts';
 import { Database } from '../../../src/store/postgres/log/database.ts';
 import { Partitions } from '../../../src/store/postgres/log/partitions.ts';
 import { Sealer } from '../../../src/store/postgres/upkeep/sealer.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { type DatabaseServer, databaseServer, isGiven } from '../../support/database-server.ts';
-import { Witness } from '../../support/sqlite-log.ts';
+import { until, Witness } from '../../support/sqlite-log.ts';
 import {
   account,
   delivered,
@@ -209,3 +210,66 @@ test.skipIf(isGiven)('a program that knows no blocks is connected → nothing is
   await log.close();
   await database.close();
 });
+
+test.skipIf(isGiven)('a frame that is damaged → its messages are told as missing, and all others serve', () =>
+  withSealed(async ({ database, store, seal }) => {
+    await recordAll(store, spreadOut(300));
+    await seal();
+    // Of the hour before the last: its first frame has the older half.
+    const [newest] = await database.query(
+      'SELECT sent_at, number FROM sentlog.block ORDER BY sent_at DESC, number DESC OFFSET 1 LIMIT 1',
+    );
+    const place = `sent_at = ${newest?.sent_at} AND number = ${newest?.number}`;
+    await database.query(
+      `UPDATE sentlog.block SET bytes = set_byte(bytes, 40, get_byte(bytes, 40) # 1) WHERE ${place}`,
+    );
+    const found = idsOf((await store.find(query())).logs);
+    const lost = ids(300).filter(id => !found.includes(id));
+    expect(lost).toHaveLength(32);
+    expect(found).toEqual(ids(300).filter(id => !lost.includes(id)));
+    expect((await store.stats()).damaged).toEqual([
+      { name: expect.stringMatching(/^block_p/), reason: expect.stringContaining('up to 32 messages') },
+    ]);
+    const [first = '', last = ''] = [lost[0], lost.at(-1)];
+    expect(await store.history(account, first, horizon)).toBeUndefined();
+    expect(idsOf((await store.find(query({ filter: { messageId: [first, 'm0', last] } }))).logs)).toEqual(['m0']);
+    const range = summaryRange({}, horizon, now, 4);
+    const filter = { sender: String(message('m0').sender) };
+    const summary = (since: number) =>
+      store.summarize({ account, filter, sentSince: since, range: { ...range, from: since }, budgetMs: 60_000 });
+    expect(await summary(horizon)).toMatchObject({ complete: false, total: 268 });
+    expect(await summary(now - 20 * 60_000)).toMatchObject({ complete: true, total: 21 });
+    // It may come again, as one that was dropped may; a report waits for that.
+    expect(await record(store, [report(first), report('m0')])).toEqual(outcome({ waiting: 1, updated: 1 }));
+    expect(await record(store, [message(last)])).toEqual(outcome({ recorded: 1 }));
+    expect(idsOf((await store.find(query({ filter: { messageId: last } }))).logs)).toEqual([last]);
+    await store.dropBefore(now);
+    expect((await store.stats()).damaged).toEqual([]);
+  }),
+);
+
+test.skipIf(isGiven)(
+  'stopped while it waits for a table that another program holds → ends at once, and goes on later',
+  () =>
+    withSealed(async ({ database, store, seal }) => {
+      await recordAll(store, spreadOut(100));
+      const held = await database.hold('BEGIN; LOCK TABLE sentlog.message IN ACCESS EXCLUSIVE MODE');
+      const own = { url: database.url, schema: 'sentlog', observer: new Witness() };
+      const log = new Database({
+        ...own,
+        readersMax: 1,
+        recordersMax: 1,
+        statementTimeoutMs: 60_000,
+        answerMsMax: 30_000,
+      });
+      const sealer = new Sealer(log, new Partitions(log, hourMs, () => {}), { announceMs: 0 });
+      const sealing = sealer.sealBefore(now);
+      const waiting = `SELECT count(*)::integer AS count FROM pg_locks WHERE NOT granted AND relation IS NOT NULL`;
+      await until(async () => Number((await database.query(waiting))[0]?.count) > 0);
+      sealer.stop();
+      expect(await sealing).toEqual({ messages: 0, blocks: 0 });
+      await held.end();
+      await log.close();
+      expect(await seal()).toMatchObject({ messages: 100 });
+    }),
+);

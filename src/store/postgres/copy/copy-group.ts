@@ -28,7 +28,7 @@ export type Copied = {
 export function copyGroup(recorders: Recorders, group: CopyGroup, sentSince: EpochMs): Promise<Copied> {
   const sentAts = Array.from(group.wanted.values(), ({ place }) => place.sentAt);
   return recordingTransaction(recorders, { slice: group.slice, sentAts }, async session => {
-    const recording = await begin(session, group.slice);
+    const recording = await begin(session, group.slice, recorders.database.damage);
     if (recording.layout !== group.layout) throw new Misplaced();
     return copyOf(recording, group, sentSince);
   });

@@ -105,7 +105,11 @@ export class CopyTarget {
         const found = new Map<string, WholeMessage>();
         for (const { account: slice, filter } of asked) {
           const ids = valuesOf(filter, 'messageId') ?? [];
-          for (const [id, { message }] of await storedOf({ session, account: slice }, ids, sentSince))
+          for (const [id, { message }] of await storedOf(
+            { session, account: slice, damage: this.#database.damage },
+            ids,
+            sentSince,
+          ))
             found.set(id, message);
         }
         return found;

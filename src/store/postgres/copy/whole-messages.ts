@@ -17,17 +17,15 @@ const wholeReports: Statement = {
 };
 
 /** What stands at these places, by message id. Two statements: nobody may change it meanwhile. */
-export async function storedAt(
-  { session, account }: Reading,
-  asked: readonly Place[],
-): Promise<ReadonlyMap<string, Stored>> {
+export async function storedAt(reading: Reading, asked: readonly Place[]): Promise<ReadonlyMap<string, Stored>> {
+  const { session, account } = reading;
   const stored = new Map<string, Stored>();
   if (asked.length === 0) return stored;
   const values = [account, ...placeValues(asked)];
   const unsealed = await session.query(wholeMessages, values);
   const there = new Set(unsealed.map(row => placeIn(row).number));
   const sealed = await sealedThere(
-    { session, account },
+    reading,
     asked.filter(({ number }) => !there.has(number)),
   );
   const messages = [...unsealed, ...Array.from(sealed.values(), ({ row, receivedAt }) => [...row, receivedAt])];

@@ -9,7 +9,7 @@ import { identityIn, logColumnCount, logColumns, stateIn } from '../rows/log-row
 import { moment } from '../rows/moment.ts';
 import { readState } from '../rows/said.ts';
 import type { Slice } from '../rows/slices.ts';
-import { type Sealing, sealedAt } from '../sealed/sealed-blocks.ts';
+import { type ReadSealing, sealedAt } from '../sealed/sealed-blocks.ts';
 import { firstOfAll, shareOf } from '../search/merge.ts';
 import { type FeedPlace, feedBookmark, feedPlace } from './feed-place.ts';
 
@@ -52,13 +52,13 @@ export class Feed {
     slices: readonly Slice[],
     { sentSince, limit }: ChangesQuery,
     stretch: Stretch,
-    sealing: Sealing | undefined,
+    sealing: ReadSealing | undefined,
   ): Promise<readonly Row[]> {
     const { from, to, settledTx } = stretch;
     const stepsOf = async (slice: Slice, after: FeedPlace, count: number) => {
       const values = [slice, moment(sentSince), after.tx, after.steps, settledTx, to.tx, to.steps, count];
       const steps = await this.#database.read(stepsAfter, values);
-      return sealing === undefined ? steps : this.#withSealed(slice, steps, sentSince);
+      return sealing === undefined ? steps : this.#withSealed(slice, steps, sentSince, sealing);
     };
     const [only, ...others] = slices;
     if (only !== undefined && others.length === 0) return stepsOf(only, from, limit + 1);
@@ -71,10 +71,15 @@ export class Feed {
   }
 
   /** What was sealed when the steps were read, and was taken out since, is in its block as it was then. */
-  async #withSealed(slice: Slice, steps: readonly Row[], sentSince: EpochMs): Promise<readonly Row[]> {
+  async #withSealed(
+    slice: Slice,
+    steps: readonly Row[],
+    sentSince: EpochMs,
+    { damage }: ReadSealing,
+  ): Promise<readonly Row[]> {
     const placeOf = (row: Row) => ({ sentAt: integer(row.at(-2)), number: integer(row.at(-1)) });
     const isLacking = (row: Row) => row[stepColumnCount] === null && placeOf(row).sentAt >= sentSince;
-    const sealed = await sealedAt(this.#database, slice, steps.filter(isLacking).map(placeOf));
+    const sealed = await sealedAt(this.#database, slice, steps.filter(isLacking).map(placeOf), damage);
     return steps.map(row => {
       const found = isLacking(row) ? sealed.get(placeOf(row).number) : undefined;
       return found === undefined ? row : [...row.slice(0, stepColumnCount), ...found.row, row.at(-3)];

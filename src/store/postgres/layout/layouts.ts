@@ -8,7 +8,7 @@ import { StoreUnavailable } from '../../store.ts';
 import type { Database } from '../log/database.ts';
 import type { Past } from '../log/past.ts';
 import { type Slice, sliceAt, sliceIndexOf } from '../rows/slices.ts';
-import type { Sealing } from '../sealed/sealed-blocks.ts';
+import type { ReadSealing, Sealing } from '../sealed/sealed-blocks.ts';
 
 /** Over how many slices an account is spread, from some moment on. Numbers count up over all accounts. */
 export type Layout = {
@@ -31,11 +31,11 @@ export class Spread {
   /** The newest layout that has begun: what a recording must have gone by. */
   readonly begun: number;
   /** Where messages may be in blocks; absent where none is. */
-  readonly sealing: Sealing | undefined;
+  readonly sealing: ReadSealing | undefined;
   readonly #slicings: ReadonlyMap<AccountId, Slicing>;
 
   /** Oldest first. */
-  constructor(layouts: readonly Layout[], sealing?: Sealing) {
+  constructor(layouts: readonly Layout[], sealing?: ReadSealing) {
     this.sealing = sealing;
     this.begun = layouts.findLast(layout => layout.begun)?.number ?? 0;
     const slicings = Array.from(
@@ -164,7 +164,10 @@ export class Layouts {
     const { layouts, sealing } = await layoutsIn(this.#database);
     const rows = JSON.stringify([layouts, sealing]);
     if (this.#known?.rows === rows) this.#known.askedAt = askedAt;
-    else this.#known = { spread: new Spread(layouts, sealing), rows, askedAt };
+    else {
+      const { damage } = this.#database;
+      this.#known = { spread: new Spread(layouts, sealing && { ...sealing, damage }), rows, askedAt };
+    }
     return this.#known;
   }
 }

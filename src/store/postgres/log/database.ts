@@ -10,6 +10,7 @@ import { recogniseServer } from '../server/era.ts';
 import { Nodes, type NodesOptions } from '../server/nodes.ts';
 import { type Sight, sightIn, sightStatement, snapshotIn, snapshotStatement } from '../server/snapshot.ts';
 import { Source } from '../server/source.ts';
+import { Damage } from './damage.ts';
 
 export type DatabaseOptions = {
   readonly url: string;
@@ -27,6 +28,8 @@ export type DatabaseOptions = {
 export class Database {
   /** The servers that the log lies on, where it is spread over several. */
   readonly nodes: Nodes;
+  /** What of sealed messages was found damaged. */
+  readonly damage: Damage;
   readonly #options: DatabaseOptions;
   /** Apart from each other, so that neither readers nor recorders take all connections. */
   readonly #reading: Source;
@@ -37,6 +40,7 @@ export class Database {
   constructor(options: DatabaseOptions) {
     const { readersMax, recordersMax, observer, answerMsMax, replicas, ...target } = options;
     this.#options = options;
+    this.damage = new Damage(observer);
     const begin = async (session: Session) => {
       await recogniseServer(session, observer);
       await adaptPlans(session);
@@ -98,11 +102,11 @@ export class Database {
 
   /**
    * A connection of its own, outside the pools and without a transaction, for work on tables: it may take longer than
-   * a statement of the log.
+   * a statement of the log. What it is at is cancelled when the signal is aborted.
    */
-  async apart<T>(statementTimeoutMs: number, work: (session: Session) => Promise<T>): Promise<T> {
+  async apart<T>(statementTimeoutMs: number, work: (session: Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.#closed) throw new StoreUnavailable('the store is closed');
-    return connected({ ...this.#options, settings: planningSettings, statementTimeoutMs }, work);
+    return connected({ ...this.#options, settings: planningSettings, statementTimeoutMs }, work, signal);
   }
 
   /** Lets what is running finish, then lets go of every connection. */

@@ -27,7 +27,7 @@ import {
 import { moment } from '../rows/moment.ts';
 import { readReport, readState } from '../rows/said.ts';
 import type { Slice } from '../rows/slices.ts';
-import { type Sealing, sealedAt } from '../sealed/sealed-blocks.ts';
+import { type ReadSealing, sealedAt } from '../sealed/sealed-blocks.ts';
 import { bookmarkOf, type Walk, walkOf } from '../search/bookmark.ts';
 import { firstOfAll, shareOf } from '../search/merge.ts';
 import type { Bounds } from '../search/page-query.ts';
@@ -76,14 +76,14 @@ export class Reader {
     slice: Slice,
     messageId: string,
     sentSince: EpochMs,
-    sealing: Sealing | undefined,
+    sealing: ReadSealing | undefined,
   ): Promise<Row | undefined> {
     const rows = await this.#database.read(historyStatement, [slice, messageId, moment(sentSince)]);
     for (const row of rows) {
       if (row[0] !== null) return row;
       if (sealing === undefined) continue;
       const place = placeIn(row.slice(logColumnCount + 2));
-      const sealed = (await sealedAt(this.#database, slice, [place])).get(place.number);
+      const sealed = (await sealedAt(this.#database, slice, [place], sealing.damage)).get(place.number);
       if (sealed !== undefined) return [...sealed.row, sealed.receivedAt, row[logColumnCount + 1]];
     }
     return undefined;
@@ -122,7 +122,7 @@ export class Reader {
     source: Source,
     asked: readonly Query[],
     { count, ...bounds }: Bounds & { readonly count: number },
-    sealing: Sealing | undefined,
+    sealing: ReadSealing | undefined,
   ): Promise<readonly Row[]> {
     const limit = shareOf(count, asked.length);
     const slices = asked.map(query => async (after: Placed | undefined) => {

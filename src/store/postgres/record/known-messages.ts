@@ -27,9 +27,10 @@ const allReports: Statement = { name: 'all reports', text: reportsAt('r.number, 
  * A message that was dropped is not among them.
  */
 export async function knownMessages(
-  { session, account }: Recording,
+  recording: Recording,
   asked: readonly Place[],
 ): Promise<ReadonlyMap<string, KnownMessage>> {
+  const { session, account } = recording;
   const known = new Map<string, KnownMessage>();
   if (asked.length === 0) return known;
   const values = [account, ...placeValues(asked)];
@@ -40,7 +41,7 @@ export async function knownMessages(
   ]);
   const unsealed = new Set(rows.map(row => placeIn(row).number));
   const sealed = await sealedThere(
-    { session, account },
+    recording,
     asked.filter(({ number }) => !unsealed.has(number)),
   );
   const messages = [...rows, ...Array.from(sealed.values(), ({ row }) => row)];

@@ -86,7 +86,7 @@ export function recordGroup(recorders: Recorders, group: Group, isFull: () => bo
   return recordingTransaction(
     recorders,
     { slice: group.slice, sentAts: Array.from(wanted.values(), place => place.sentAt) },
-    session => record(session, group, { wanted, waiting, reported, gone, sentSince, idsMayBeTaken, isFull }),
+    session => record(session, recorders, group, { wanted, waiting, reported, gone, sentSince, idsMayBeTaken, isFull }),
     error => {
       if (error instanceof DroppedMessages) for (const number of error.numbers) gone.add(number);
       else if (isTaken(error) && !idsMayBeTaken) idsMayBeTaken = true;
@@ -127,13 +127,15 @@ type Terms = {
   readonly idsMayBeTaken: boolean;
 };
 
-async function record(session: Transaction, group: Group, terms: Terms): Promise<Folded> {
+async function record(session: Transaction, { database }: Recorders, group: Group, terms: Terms): Promise<Folded> {
   const batches = group.parts.map(({ batch }) => batch);
   const messageIds = [...new Set(batches.flatMap(batch => batch.submissions.map(one => one.messageId)))];
   const [recording, keys] = await Promise.all([
-    begin(session, group.slice),
+    begin(session, group.slice, database.damage),
     // Where nothing can be a new message, the keys are read when they are locked.
-    terms.wanted.size === 0 ? new Map<string, Key>() : keysOf({ session, account: group.slice }, messageIds),
+    terms.wanted.size === 0
+      ? new Map<string, Key>()
+      : keysOf({ session, account: group.slice, damage: database.damage }, messageIds),
   ]);
   if (recording.layout !== group.layout) throw new Misplaced();
   const claimed = await claimIds(recording, keys, terms);

@@ -3,6 +3,7 @@ import { bigints, integers, texts } from '../../../postgres/arrays.ts';
 import { integer, optional, type Row, text, truth } from '../../../postgres/cells.ts';
 import type { Session, Statement, Transaction } from '../../../postgres/session.ts';
 import { wordsOf } from '../../words.ts';
+import type { Damage } from '../log/damage.ts';
 import type { Place } from '../rows/log-row.ts';
 import { minutesOf, minutesText } from '../rows/minutes.ts';
 import { arrayOf, type Column, RowsInto } from '../rows/rows-into.ts';
@@ -16,6 +17,7 @@ import { eraNow, transactionOf } from '../server/snapshot.ts';
 export type Recording = {
   readonly session: Transaction;
   readonly account: AccountId;
+  readonly damage: Damage;
   readonly tx: number;
   readonly generation: number;
   /** Rows are on workers of Citus. */
@@ -25,7 +27,12 @@ export type Recording = {
 };
 
 /** What a statement that changes nothing needs to know. */
-export type Reading = { readonly session: Session; readonly account: AccountId };
+export type Reading = {
+  readonly session: Session;
+  readonly account: AccountId;
+  /** Is told what of sealed messages cannot be read. */
+  readonly damage: Damage;
+};
 
 const beginning: Statement = {
   name: 'beginning',
@@ -34,11 +41,11 @@ const beginning: Statement = {
 };
 
 /** Who is recording: the transaction's number, the generation its keys go to, and the layout it must have gone by. */
-export async function begin(session: Transaction, account: AccountId): Promise<Recording> {
+export async function begin(session: Transaction, account: AccountId, damage: Damage): Promise<Recording> {
   const [row = []] = await session.query(beginning);
   const tx = transactionOf(integer(row[1]), integer(row[0]));
   const layout = optional(row[4], integer) ?? 0;
-  return { session, account, tx, generation: integer(row[2]), onCitus: truth(row[3]), layout };
+  return { session, account, damage, tx, generation: integer(row[2]), onCitus: truth(row[3]), layout };
 }
 
 /** Where a message of some id is, by one of the generations of keys. */

@@ -10,10 +10,10 @@ import { insertAgain, type Reading, type Recording } from './record-statements.t
  * account is at work, and nobody takes out one whose key is locked.
  */
 export async function sealedThere(
-  { session, account }: Reading,
+  { session, account, damage }: Reading,
   places: readonly Place[],
 ): Promise<ReadonlyMap<number, Sealed>> {
-  const found = await sealedAt({ read: session.query.bind(session) }, account, places);
+  const found = await sealedAt({ read: session.query.bind(session) }, account, places, damage);
   return new Map([...found].filter(([, { isTaken }]) => !isTaken));
 }
 

@@ -1,7 +1,7 @@
 import { type Filtered, filterFields } from '../../../domain/filter-fields.ts';
 import { integer, type Row } from '../../../postgres/cells.ts';
 import { columnFields, hashValue } from '../../block/hash.ts';
-import { BlockMaker } from '../../block/make-block.ts';
+import { packFrame, withSum } from '../../block/layout.ts';
 import { identityIn, logColumnCount, logColumns, type Place, placeIn, stateIn } from '../rows/log-row.ts';
 import type { Slice } from '../rows/slices.ts';
 
@@ -43,33 +43,49 @@ export function keyOf(seed: number, slice: Slice, { name }: (typeof filterFields
   return hashValue(seed, slice, columnFields.indexOf(name), value) | 0;
 }
 
-/** A block to be kept: what `blockColumns` of `sealed-blocks.ts` reads, and what leads to it. */
+/** A block to be kept, and what leads to its frames. */
 export type NewBlock = {
   readonly newest: Place;
   readonly oldest: Place;
   readonly newestTx: number;
+  readonly messages: number;
+  /** Of each frame its own, one frame after the other. */
   readonly keys: readonly number[];
-  readonly bytes: Uint8Array;
+  readonly frames: readonly NewFrame[];
 };
 
+/** `end` and `keyEnd`: where its bytes and keys end in those of the block. */
+type NewFrame = { readonly first: Place; readonly end: number; readonly keyEnd: number; readonly bytes: Uint8Array };
+
 /** Rows of one zstd frame: a page unpacks those of each message that it shows. */
-const sealedFrameRows = 32;
+export const sealedFrameRows = 32;
 
 /** Makes a block of rows of one slice, in ascending order of their places; at least one. */
 export function blockOf(seed: number, slice: Slice, rows: readonly Row[]): NewBlock {
-  const maker = new BlockMaker(seed, rows.length, undefined, sealedFrameRows);
-  const keys = new Set<number>();
-  let newestTx = 0;
-  for (const cells of rows) {
-    const { row, stateTx } = sealedIn(cells);
-    const log: Filtered = { ...identityIn(row), ...stateIn(row) };
-    newestTx = Math.max(newestTx, stateTx);
-    maker.add({ account: slice, sentAt: placeIn(row).sentAt, body: bodyOf(cells), log });
-    for (const field of keyFields) {
-      const value = field.valueIn(log);
-      if (value !== undefined) keys.add(keyOf(seed, slice, field, value));
+  const keys: number[] = [];
+  const frames: NewFrame[] = [];
+  let [newestTx, end] = [0, 0];
+  for (let from = 0; from < rows.length; from += sealedFrameRows) {
+    const own = rows.slice(from, from + sealedFrameRows);
+    const ownKeys = new Set<number>();
+    for (const cells of own) {
+      const { row, stateTx } = sealedIn(cells);
+      newestTx = Math.max(newestTx, stateTx);
+      for (const key of keysIn(seed, slice, row)) ownKeys.add(key);
     }
+    keys.push(...ownKeys);
+    const bytes = withSum(packFrame(own.map(bodyOf), undefined).packed);
+    end += bytes.byteLength;
+    frames.push({ first: placeIn(own[0] ?? []), end, keyEnd: keys.length, bytes });
   }
   const [first = [], last = []] = [rows[0], rows.at(-1)];
-  return { newest: placeIn(last), oldest: placeIn(first), newestTx, keys: [...keys], bytes: maker.bytes() };
+  return { newest: placeIn(last), oldest: placeIn(first), newestTx, messages: rows.length, keys, frames };
+}
+
+function* keysIn(seed: number, slice: Slice, row: Row): Generator<number> {
+  const log: Filtered = { ...identityIn(row), ...stateIn(row) };
+  for (const field of keyFields) {
+    const value = field.valueIn(log);
+    if (value !== undefined) yield keyOf(seed, slice, field, value);
+  }
 }

@@ -7,7 +7,7 @@ import type { Statement } from '../../../postgres/session.ts';
 import type { Query } from '../../store.ts';
 import { placeIn, stateThen } from '../rows/log-row.ts';
 import { isBehind, type Sealed } from '../sealed/sealed-block.ts';
-import { type Sealing, sealedMessages } from '../sealed/sealed-blocks.ts';
+import { type ReadSealing, sealedMessages } from '../sealed/sealed-blocks.ts';
 import type { Reads, Source } from '../server/source.ts';
 import { asksForAnyError } from './filter-conditions.ts';
 import {
@@ -47,21 +47,23 @@ export class Pages {
    * One more than the page has, where there are more. `sealing` tells where messages may lie in blocks: what of a page may
    * be there is read with the rest of it as of one moment, since a message is in the one place or the other.
    */
-  async rows(source: PageSource, query: Query, bounds: Bounds, sealing?: Sealing): Promise<readonly Row[]> {
+  async rows(source: PageSource, query: Query, bounds: Bounds, sealing?: ReadSealing): Promise<readonly Row[]> {
     const { since, until } = rangeOf(query, bounds);
     if (sealing === undefined || since >= sealing.until) return this.#unsealed(source, query, bounds);
-    if (until > sealing.until) {
+    const key = fullKey(query, bounds);
+    const wasFull = key === undefined ? bounds.place !== undefined : (this.#fullSince.get(key) ?? 0) >= sealing.until;
+    if (until > sealing.until && wasFull) {
       const rows = await this.#unsealed(source, query, bounds);
       const last = rows[query.limit];
       if (last !== undefined && placeIn(last).sentAt >= sealing.until) return rows;
     }
     return source.readTogether(async reads => {
-      const rows = await this.#unsealed(reads, query, bounds);
-      const last = rows[query.limit];
-      const nearest = last === undefined ? since : Math.max(since, placeIn(last).sentAt);
       const { account: slice, filter } = query;
-      const sealed = sealedMessages(reads, sealing, { slice, filter, ...bounds, since: nearest, until });
-      return merged(rows, sealed, conditionMatcher(filter, { changes: true }), query.limit + 1);
+      const count = query.limit + 1;
+      const sealed = sealedMessages(reads, sealing, { slice, filter, ...bounds, since, until, count });
+      // Asked at once, so that the second does not wait until the first is answered.
+      const [rows, first] = await bothOf(this.#unsealed(reads, query, bounds), sealed.next());
+      return merged(rows, startingWith(first, sealed), conditionMatcher(filter, { changes: true }), count);
     });
   }
 
@@ -123,6 +125,18 @@ export class Pages {
     this.#shapes.set(shape, kept);
     return source.read(kept, values);
   }
+}
+
+/** Either failure only when both are over: what is still being asked is not left to whoever has the connection next. */
+async function bothOf<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([one, other]);
+  return Promise.all([one, other]);
+}
+
+async function* startingWith<T>(first: IteratorResult<T, void>, others: AsyncIterable<T>): AsyncGenerator<T> {
+  if (first.done === true) return;
+  yield first.value;
+  yield* others;
 }
 
 /** The newest of both, each newest first; of sealed ones those whose state matched when the walk began. */

@@ -2,7 +2,7 @@ import type { Parts } from '../../../domain/breakdown.ts';
 import { bucketOf } from '../../../domain/summary.ts';
 import { SummaryCell } from '../../../domain/summary-cell.ts';
 import { identityIn, stateIn } from '../rows/log-row.ts';
-import { type BlockSource, type Sealing, sealedMessages } from '../sealed/sealed-blocks.ts';
+import { type BlockSource, type ReadSealing, sealedMessages } from '../sealed/sealed-blocks.ts';
 import type { CountedPart, Counting } from './count-query.ts';
 
 /** Sealed messages that are counted before it is looked whether there is time for more. */
@@ -11,7 +11,7 @@ const messagesAtATime = 1_000;
 /** As `countStatement` and `breakdownStatement` count the others. `goOn` throws when there is no more time. */
 export async function countSealed(
   source: BlockSource,
-  sealing: Sealing,
+  sealing: ReadSealing,
   { account, filter, range, from, to }: Counting,
   parts: Parts | undefined,
   goOn: () => void,

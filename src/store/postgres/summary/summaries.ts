@@ -19,7 +19,7 @@ import type { Database } from '../log/database.ts';
 import { readMinutes } from '../rows/minutes.ts';
 import { moment } from '../rows/moment.ts';
 import type { Slice } from '../rows/slices.ts';
-import type { BlockSource, Sealing } from '../sealed/sealed-blocks.ts';
+import type { BlockSource, ReadSealing } from '../sealed/sealed-blocks.ts';
 import type { Source } from '../server/source.ts';
 import { addParts, breakdownStatement } from './breakdown-query.ts';
 import { type CountedPart, countedIn, countStatement } from './count-query.ts';
@@ -40,7 +40,7 @@ type Counting = { readonly source: Source; readonly endsAt: () => number };
 type Count = Counting & {
   readonly range: SummaryRange;
   readonly asked: readonly SummaryQuery[];
-  readonly sealing: Sealing | undefined;
+  readonly sealing: ReadSealing | undefined;
 };
 
 /** The messages sent from `from` on and before `to`. */
@@ -99,9 +99,10 @@ export class Summaries {
     }
     const asked = spread.asked(query);
     const firstFinished = await this.#count({ range, asked, sealing: spread.sealing, ...counting }, uncounted, sheet);
-    return firstFinished === 0
-      ? completeSummary(range, sheet.buckets, sheet.total, parts)
-      : unfinishedSummary(range, sheet.buckets, firstFinished);
+    if (firstFinished > 0) return unfinishedSummary(range, sheet.buckets, firstFinished);
+    const summary = completeSummary(range, sheet.buckets, sheet.total, parts);
+    const isLossy = this.#database.damage.concerns(spread.slicesOf(query.account), whole);
+    return isLossy ? { ...summary, complete: false } : summary;
   }
 
   /** What is kept of these minutes, and what is not added up yet, as of one moment. */

@@ -3,10 +3,10 @@ import { setTimeout } from 'node:timers/promises';
 import type { EpochMs } from '../../../domain/message.ts';
 import { Unusable } from '../../../failures.ts';
 import { limits } from '../../../limits.ts';
-import { integers } from '../../../postgres/arrays.ts';
+import { bigints, integers, smallints } from '../../../postgres/arrays.ts';
 import { integer, type Row, truth } from '../../../postgres/cells.ts';
 import { accountLockKey, lockKey } from '../../../postgres/locks.ts';
-import type { Session } from '../../../postgres/session.ts';
+import type { Session, Statement } from '../../../postgres/session.ts';
 import { refuseUnaware } from '../layout/spreading.ts';
 import type { Database } from '../log/database.ts';
 import type { Partitions, Range } from '../log/partitions.ts';
@@ -48,7 +48,7 @@ export class Sealer {
   readonly #messagesMin: number;
   /** Partitions by their names that have been sealed. */
   readonly #done = new Set<string>();
-  #stopped = false;
+  readonly #stopping = new AbortController();
 
   constructor(
     database: Database,
@@ -61,9 +61,13 @@ export class Sealer {
     this.#messagesMin = messagesMin;
   }
 
-  /** What is under way ends with its next transaction. */
+  /** What is under way is broken off, as it may be at any moment. */
   stop(): void {
-    this.#stopped = true;
+    this.#stopping.abort();
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted;
   }
 
   /**
@@ -71,29 +75,36 @@ export class Sealer {
    * miss it.
    */
   async sealBefore(until: EpochMs, since: EpochMs = -Infinity): Promise<SealingOutcome> {
-    let [messages, blocks] = [0, 0];
-    await this.#database.apart(statementMsMax, async session => {
-      if (await isOnCitus(session)) throw new Unusable('messages cannot be sealed on Citus');
-      const [[mine] = []] = await session.query(`SELECT pg_try_advisory_lock(${lockKey('sealing')})`);
-      if (!truth(mine)) return;
-      const ranges = (await this.#partitions.ofMessages(session)).filter(
-        ({ name, to }) => to <= until && to > since && !this.#done.has(name),
-      );
-      const newest = ranges.at(-1);
-      if (newest === undefined) return;
-      const sealing = await this.#announce(session, newest.to);
-      for (const range of ranges) {
-        if (!(await isEmptied(session, range.name))) {
-          const sealed = await this.#seal(session, sealing, range);
-          messages += sealed.messages;
-          blocks += sealed.blocks;
-          if (this.#stopped) return;
-          await makeSmall(session, range.name);
-        }
-        this.#done.add(range.name);
+    const sealed = { messages: 0, blocks: 0 };
+    try {
+      const work = (session: Session) => this.#sealIn(session, until, since, sealed);
+      await this.#database.apart(statementMsMax, work, this.#stopping.signal);
+    } catch (error) {
+      if (!this.#stopped) throw error;
+    }
+    return sealed;
+  }
+
+  async #sealIn(session: Session, until: EpochMs, since: EpochMs, sealed: { messages: number; blocks: number }) {
+    if (await isOnCitus(session)) throw new Unusable('messages cannot be sealed on Citus');
+    const [[mine] = []] = await session.query(`SELECT pg_try_advisory_lock(${lockKey('sealing')})`);
+    if (!truth(mine)) return;
+    const ranges = (await this.#partitions.ofMessages(session)).filter(
+      ({ name, to }) => to <= until && to > since && !this.#done.has(name),
+    );
+    const newest = ranges.at(-1);
+    if (newest === undefined) return;
+    const sealing = await this.#announce(session, newest.to);
+    for (const range of ranges) {
+      if (!(await isEmptied(session, range.name))) {
+        const { messages, blocks } = await this.#seal(session, sealing, range);
+        sealed.messages += messages;
+        sealed.blocks += blocks;
+        if (this.#stopped) return;
+        await makeSmall(session, range.name);
       }
-    });
-    return { messages, blocks };
+      this.#done.add(range.name);
+    }
   }
 
   async #announce(session: Session, until: EpochMs): Promise<Sealing> {
@@ -105,7 +116,7 @@ export class Sealer {
     if (known === undefined) {
       await refuseUnaware(session, 'knowsBlocks', 'blocks');
       await session.query('INSERT INTO sealing (seed, until_sent_at) VALUES ($1, $2)', [randomInt(2 ** 31), until]);
-      await session.query(`UPDATE migration SET breaking = true WHERE name = 'blocks'`);
+      await session.query(`UPDATE migration SET breaking = true WHERE name IN ('blocks', 'block frames')`);
     } else await session.query('UPDATE sealing SET until_sent_at = $1, announced_at = clock_timestamp()', [until]);
     await this.#wait(session);
     if (known === undefined) await refuseUnaware(session, 'knowsBlocks', 'blocks');
@@ -225,16 +236,30 @@ function keep(session: Session, slice: Slice, rows: readonly Row[], blocks: read
   });
 }
 
+const newBlock: Statement = {
+  name: 'new block',
+  text: `INSERT INTO block (account_id, sent_at, number, oldest_sent_at, oldest_number, newest_tx, messages, keys, key_ends,
+      frame_ends, frame_sent_ats, frame_numbers, bytes)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+};
+
 async function addBlock(session: Session, slice: Slice, block: NewBlock): Promise<void> {
-  const { newest, oldest, newestTx, keys, bytes } = block;
-  await session.query(
-    {
-      name: 'new block',
-      text: `INSERT INTO block (account_id, sent_at, number, oldest_sent_at, oldest_number, newest_tx, keys, bytes)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-    },
-    [slice, newest.sentAt, newest.number, oldest.sentAt, oldest.number, newestTx, integers(keys), Buffer.from(bytes)],
-  );
+  const { newest, oldest, newestTx, messages, keys, frames } = block;
+  await session.query(newBlock, [
+    slice,
+    newest.sentAt,
+    newest.number,
+    oldest.sentAt,
+    oldest.number,
+    newestTx,
+    messages,
+    integers(keys),
+    smallints(frames.map(({ keyEnd }) => keyEnd)),
+    integers(frames.map(({ end }) => end)),
+    bigints(frames.map(({ first }) => first.sentAt)),
+    bigints(frames.map(({ first }) => first.number)),
+    Buffer.concat(frames.map(({ bytes }) => bytes)),
+  ]);
 }
 
 /** Whether there is nothing to be done for it. */

@@ -153,7 +153,7 @@ export default defineConfig({
           name: 'process',
           include: processTests,
           globalSetup: programSetup,
-          testTimeout: 300_000,
+          testTimeout: 600_000,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },

@@ -8,6 +8,13 @@ import { until } from '../../support/sqlite-log.ts';
 import type { EngineHints, OpenedEngine } from '../conformance.ts';
 import { openSealer, SealedStore } from './sealed-store.ts';
 
+type Note = Parameters<StoreObserver['note']>[0];
+
+/** On a busy machine a replica may be slow to answer or to follow: reads go to the database meanwhile, as the contract has it. */
+const isSlowReplica = ({ message, detail }: Note) =>
+  message === 'a read replica is not used' &&
+  /"(?:it does not answer|it is \d+ ms behind|it shows nothing [^"]*)"/.test(JSON.stringify(detail));
+
 /** A sound engine warns of nothing: whatever is told here fails the test that closes. */
 class Complaints implements StoreObserver {
   readonly told: string[] = [];
@@ -23,9 +30,10 @@ class Complaints implements StoreObserver {
     this.told.push(`${name} is damaged: ${reason}`);
   }
 
-  note({ message, level, detail }: Parameters<StoreObserver['note']>[0]): void {
+  note(note: Note): void {
+    const { message, level, detail } = note;
     if (level === 'info') this.news.add(message);
-    else this.told.push(`${message} ${JSON.stringify(detail)}`);
+    else if (!isSlowReplica(note)) this.told.push(`${message} ${JSON.stringify(detail)}`);
   }
 }
 

@@ -84,6 +84,7 @@ class SqliteStore implements Store {
   #loadedNow: (error?: Error) => void = () => {};
   readonly #recording = new Set<Promise<RecordOutcome>>();
   #writeFailure: string | undefined;
+  #retry: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: SqliteStoreOptions, lock: FolderLock, hashSeed: number) {
@@ -239,6 +240,7 @@ class SqliteStore implements Store {
 
   async #close(): Promise<void> {
     this.#sealing.stopRetries();
+    clearTimeout(this.#retry);
     this.#room.wake();
     await Promise.allSettled(this.#recording);
     this.#writer.send({ type: 'close' });
@@ -335,6 +337,22 @@ class SqliteStore implements Store {
     if (this.#writeFailure === undefined)
       this.#observer.note({ level: 'error', message: 'records cannot be stored', detail: { reason } });
     this.#writeFailure = reason;
+    this.#retry ??= setTimeout(() => this.#sealing.background(this.#tryAgain()), sealRetryMs).unref();
+  }
+
+  /** Whoever sends requests only to servers that are ready would never find out. */
+  async #tryAgain(): Promise<void> {
+    this.#retry = undefined;
+    if (this.#closing !== undefined || this.#writeFailure === undefined) return;
+    try {
+      await this.#writer.ask(id => ({ type: 'try', id }));
+      if (!this.#sealing.isBehind) this.#writeFailure = undefined;
+    } catch (error) {
+      if (error instanceof DamagedSegment) await this.#sealing.recovery.recover(error.segmentId, error.message);
+      else if (!(error instanceof StoreUnavailable)) throw error;
+    }
+    // Where it failed, that was told as of any other.
+    if (this.#writeFailure !== undefined && this.#closing === undefined) this.#failing(this.#writeFailure);
   }
 
   #crashed(error: Error): void {

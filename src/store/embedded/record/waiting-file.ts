@@ -219,6 +219,11 @@ export class WaitingFile {
     return this.#size > 0 && this.#ofMessage.has(keyOf(account, messageId));
   }
 
+  /** What waits in a file that was moved or replaced nobody would find: throws `Unavailable`. */
+  refuseMoved(): void {
+    this.#opened.refuseMoved();
+  }
+
   /** `false` when no more may wait. What waits already is not taken again. */
   add(row: Omit<WaitingRow, 'number'> & { readonly said: string }, takenAt: EpochMs): boolean {
     const { account, messageId, receivedAt, said } = row;
@@ -326,8 +331,7 @@ export class WaitingFile {
 
   #change(sql: string, ...values: readonly (number | string)[]): void {
     if (!this.#db.isTransaction) {
-      // What waits in a file that was moved or replaced nobody would find.
-      this.#opened.refuseMoved();
+      this.refuseMoved();
       this.#db.exec('BEGIN IMMEDIATE');
     }
     this.#statements.of(sql).run(...values);

@@ -120,6 +120,11 @@ export class WaitingReports {
     this.#droppedNow = 0;
   }
 
+  /** As `WaitingFile.refuseMoved`. */
+  refuseMoved(): void {
+    this.#file.refuseMoved();
+  }
+
   close(): void {
     this.#file.close();
   }

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { OutcomeTally } from '../../outcomes.ts';
+import { StoreUnavailable } from '../../store.ts';
 import type { ThreadData, WriterReply, WriterRequest } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
 import { Joining } from './joining.ts';
@@ -105,6 +106,12 @@ function serve({ writer, waitingReports, outcomes, ...opened }: OpenedWriter): v
       case 'fill':
         return attempt(() => {
           writer.fill(request.segmentId);
+          tell({ type: 'answer', id: request.id, answer: undefined });
+        }, [request.id]);
+      case 'try':
+        return attempt(() => {
+          if (!joining.isReady) throw new StoreUnavailable('reports that waited are not joined yet');
+          writer.tryAgain(Date.now());
           tell({ type: 'answer', id: request.id, answer: undefined });
         }, [request.id]);
       case 'recovered':

@@ -123,6 +123,12 @@ export class Writer {
     });
   }
 
+  /** Throws why what could not be kept still cannot be. Nothing that was recorded changes. */
+  tryAgain(now: number): void {
+    const { waiting } = this.#options;
+    this.#transaction(now, active => [waiting.refuseMoved(), active.rows.tryRoom()]);
+  }
+
   #transaction<T>(now: number, work: (active: ActiveSegment) => T): T {
     try {
       this.#options.folder.refuseMoved();
@@ -241,9 +247,7 @@ export class Writer {
   close(): void {
     const { ledger, waiting } = this.#options;
     using closing = new DisposableStack();
-    closing.defer(() => waiting.close());
-    closing.defer(() => ledger.close());
-    closing.defer(() => this.#known.close());
+    for (const one of [waiting, ledger, this.#known]) closing.defer(() => one.close());
     this.#active = undefined;
   }
 
@@ -263,10 +267,9 @@ export class Writer {
   }
 
   #open(now: number): ActiveSegment {
-    const { folder, ledger, durability } = this.#options;
+    const { folder, ledger, durability, hashSeed } = this.#options;
     const size = nextSize(this.#options, this.#known.segments().length);
     const id = this.#nextSegmentId;
-    const { hashSeed } = this.#options;
     const meta = { segment: id, firstSequence: this.#nextSequence, createdAt: now, hashSeed };
     createJournal(folder.disk, folder.journal(id), meta);
     folder.sync();

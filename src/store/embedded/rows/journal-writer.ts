@@ -11,6 +11,7 @@ export type Durability = 'full' | 'os';
 
 /** What a transaction may have taken, and the next may keep. */
 const roomBytesKept = 8 * 1024 * 1024;
+const triedBytes = 2 * 1024 * 1024;
 /** Of a group of a journal that is made of rows that are there, and of what is written over at once. */
 const groupBytes = 1024 * 1024;
 
@@ -105,6 +106,14 @@ export class JournalWriter extends JournalRows {
     const { reach } = this.#places;
     [reach[0], reach[1], reach[2], reach[3]] = [this.#end + end, this.#messages, this.#reports, this.#end];
     this.#empty();
+  }
+
+  /** Throws what the disk throws where not even as much as most groups take can be appended; nothing of it stays. */
+  tryRoom(): void {
+    this.#isUncut = true;
+    this.disk.write(this.file, Buffer.alloc(triedBytes), this.#end);
+    this.#sync();
+    this.cut();
   }
 
   /** What was taken since `begin` is gone; cut off the file, if the disk lets it, else by the next `begin`. */

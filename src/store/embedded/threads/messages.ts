@@ -102,6 +102,8 @@ export type WriterRequest =
   /** How far each account reaches in a segment without an index. */
   | { readonly type: 'extents'; readonly id: number; readonly segmentId: number }
   | { readonly type: 'fill'; readonly id: number; readonly segmentId: number }
+  /** Whether what cannot be kept can be again. */
+  | { readonly type: 'try'; readonly id: number }
   | { readonly type: 'rotate'; readonly id: number; readonly horizons: Horizons }
   | { readonly type: 'close' };
 

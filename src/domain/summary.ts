@@ -64,7 +64,7 @@ const roundLengthsMs = [1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720, 14
 /**
  * The range that a filter's times ask for, within what the log keeps, in at most `bucketsMax` buckets. `now` ends a
  * range that has no end of its own. By the clock of a time zone buckets begin on round times and are as long as somebody
- * would choose (ten minutes, an hour, a day); where clocks change within the range, those after it are off by the change.
+ * would choose (ten minutes, an hour, a day); where clocks change within the range, those before it are off by the change.
  */
 export function summaryRange(
   filter: Filter,
@@ -86,7 +86,8 @@ export function summaryRange(
 
 /** The shortest that are few enough. */
 function roundBuckets(from: EpochMs, end: EpochMs, bucketsMax: number, timeZone: string) {
-  const aheadMs = minuteOf(wallMs(from, clockOf(timeZone)) - from);
+  // Of the end of the range: what is newest is looked at most.
+  const aheadMs = minuteOf(wallMs(end, clockOf(timeZone)) - end);
   const divided = (bucketMs: number) => {
     const roundMs = Math.min(bucketMs, dayMs);
     const firstBucket = Math.floor((from + aheadMs) / roundMs) * roundMs - aheadMs;

@@ -43,14 +43,28 @@ test('by the clock of a zone → buckets begin on round times there, as long as 
   const zoned = asked.filter(({ timeZone }) => timeZone !== undefined);
   fc.assert(
     fc.property(zoned, ({ from, spanMs, bucketsMax, timeZone = 'UTC' }) => {
-      const { firstBucket, bucketMs } = summaryRange({ sentSince: from }, 0, from + spanMs, bucketsMax, timeZone);
+      const end = from + spanMs;
+      const range = summaryRange({ sentSince: from }, 0, end, bucketsMax, timeZone);
+      const { bucketMs } = range;
+      const lastBucket = range.firstBucket + (range.buckets - 1) * bucketMs;
+      const aheadMs = (ms: number) => wallMs(ms, clockOf(timeZone)) - ms;
       // A change of clocks between the two shifts what was round.
-      const shiftMs = wallMs(firstBucket, clockOf(timeZone)) - firstBucket - (wallMs(from, clockOf(timeZone)) - from);
-      const roundMs = Math.min(bucketMs, dayMs);
-      expect((wallMs(firstBucket, clockOf(timeZone)) - shiftMs) % roundMs).toBe(0);
+      const shiftMs = aheadMs(lastBucket) - aheadMs(end);
+      expect((wallMs(lastBucket, clockOf(timeZone)) - shiftMs) % Math.min(bucketMs, dayMs)).toBe(0);
       expect(bucketMs < dayMs ? dayMs % bucketMs : bucketMs % dayMs).toBe(0);
     }),
   );
+});
+
+test.each([
+  ['Europe/Zagreb', Date.UTC(2026, 10, 1)],
+  ['Australia/Lord_Howe', Date.UTC(2026, 9, 10)],
+  ['Africa/Casablanca', Date.UTC(2026, 2, 28)],
+])('days of which clocks were changed in %s → those since then are days there', (timeZone, end) => {
+  const { firstBucket, bucketMs, buckets } = summaryRange({ sentSince: end - 30 * dayMs }, 0, end, 40, timeZone);
+  expect(bucketMs).toBe(dayMs);
+  const last = firstBucket + (buckets - 1) * bucketMs;
+  expect([last, last - bucketMs].map(ms => wallMs(ms, clockOf(timeZone)) % dayMs)).toEqual([0, 0]);
 });
 
 test.each([

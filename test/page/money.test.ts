@@ -31,7 +31,21 @@ describe('prices', () => {
     expect(sumText(0.0008, 'SEK', decimals)).toBe('0.0008 SEK');
     expect(sumText(0.000_000_12, 'SEK', decimals)).toBe('0.00000012 SEK');
     expect(sumText(0.1 + 0.2, 'SEK', decimals)).toBe('0.30 SEK');
-    expect(priceText({ pricePerMessage: 1_234_567.1, currency: 'VND' }, decimals)).toBe('1,234,567.10 VND');
+    expect(priceText({ pricePerMessage: 1_234_567.1, currency: 'VND' }, decimals)).toBe('1,234,567.1 VND');
+  });
+
+  test.each([
+    ['JPY', 12, '12 JPY'],
+    ['KRW', 1500, '1,500 KRW'],
+    ['BHD', 0.5, '0.500 BHD'],
+    ['XQZ', 3, '3.00 XQZ'],
+    ['JPY', 0.55, '0.55 JPY'],
+    ['', 3, '3.00 '],
+  ])('%s → as many decimals as it has, and what a price needs', (currency, pricePerMessage, text) => {
+    const decimals = new Decimals();
+    expect(priceText({ pricePerMessage, currency }, decimals)).toBe(text);
+    decimals.see({ pricePerMessage, currency });
+    expect(sumText(pricePerMessage, currency, decimals)).toBe(text);
   });
 });
 

@@ -28,9 +28,32 @@ export function dayText(moment: string | number, zone: Zone): string {
   return `${text.slice(8, 10)} ${months[Number(text.slice(5, 7)) - 1] ?? text.slice(5, 7)}`;
 }
 
-/** `23 Nov 20:33:34`: what tells rows of two days apart. */
-export function shortMomentText(moment: string | number, zone: Zone): string {
-  return `${dayText(moment, zone)} ${momentText(moment, zone).slice(11, 19)}`;
+/** Within so long before now no day comes twice, whatever month it is. */
+const yearlessMs = 335 * 86_400_000;
+
+/** `23 Nov`, or `23 Nov 2025` where it could be taken for a day of another year. */
+export function clearDayText(moment: string | number, zone: Zone, nowMs: number): string {
+  const ms = typeof moment === 'number' ? moment : msOf(moment);
+  const day = dayText(moment, zone);
+  return Math.abs(nowMs - ms) < yearlessMs ? day : `${day} ${momentText(moment, zone).slice(0, 4)}`;
+}
+
+/** `23 Nov 20:33:34`: what tells rows of two days apart; `23 Nov 2025 20:33` where the year is needed more than seconds. */
+export function shortMomentText(moment: string | number, zone: Zone, nowMs: number): string {
+  const day = clearDayText(moment, zone, nowMs);
+  return `${day} ${momentText(moment, zone).slice(11, day.length > 6 ? 16 : 19)}`;
+}
+
+/** `23 Nov 14:00 – 15:00`, `23 Nov 22:00 – 24 Nov 02:00`, or whole days as `23 Nov` and `23 Nov – 27 Nov`. */
+export function spanText(fromMs: number, untilMs: number, zone: Zone, nowMs: number): string {
+  const day = (ms: number) => clearDayText(ms, zone, nowMs);
+  const seconds = [fromMs, untilMs].some(ms => ms % 60_000 !== 0);
+  const time = (ms: number) => momentText(ms, zone).slice(11, seconds ? 19 : 16);
+  const [first, last] = [day(fromMs), day(untilMs - 1)];
+  if (time(fromMs).startsWith('00:00') && time(fromMs) === time(untilMs) && fromMs < untilMs)
+    return first === last ? first : `${first} – ${last}`;
+  const end = first === last ? '' : `${day(untilMs)} `;
+  return `${first} ${time(fromMs)}${turnText(fromMs, zone)} – ${end}${time(untilMs)}`;
 }
 
 /** For an `<input type="datetime-local">`, to the second. */

@@ -144,6 +144,14 @@ export function without(view: View, field: Field, value: string): View {
 /** Groups that no message leaves, and that are no success. */
 export const failedGroups: readonly GroupName[] = ['UNDELIVERABLE', 'EXPIRED', 'REJECTED'];
 
+/** The view with the failed messages alone that have a value: as many as were counted of it. */
+export function failedOnly(view: View, field: Field, value: string): View {
+  const sought = view.conditions.generalStatus ?? failedGroups;
+  const left = view.not.generalStatus ?? [];
+  const failed = failedGroups.filter(name => sought.includes(name) && !left.includes(name));
+  return only(only(view, field, [value]), 'generalStatus', failed);
+}
+
 /** What the API is asked for the view. */
 export function filterOf(
   { conditions, not, range, zone }: Pick<View, 'conditions' | 'not' | 'range' | 'zone'>,

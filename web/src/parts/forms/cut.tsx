@@ -12,7 +12,10 @@ const wholeChars = 9;
 export function Cut({ text, title = text }: { readonly text: string; readonly title?: string }) {
   if (text.length <= wholeChars) return inert(text);
   // A character of two halves stays whole.
-  const at = text.length - endChars - (/^[\udc00-\udfff]/.test(text.slice(-endChars)) ? 1 : 0);
+  const half = /^[\udc00-\udfff]/.test(text.slice(-endChars)) ? 1 : 0;
+  // A blank after the dots would look like a gap.
+  const blanks = /^ */.exec(text.slice(-endChars))?.[0].length ?? 0;
+  const at = text.length - endChars - half + blanks;
   return (
     <span
       className="cut"

@@ -1,4 +1,4 @@
-import type { BreakdownField, BreakdownRow } from '../../../../src/client/index.ts';
+import type { BreakdownField, BreakdownRow, Summary } from '../../../../src/client/index.ts';
 import { fieldsOf, useBreakdown } from '../../log/use-summary.ts';
 import { usePage } from '../../page-context.ts';
 import { changeText, isComparable } from '../../view/change.ts';
@@ -8,16 +8,32 @@ import {
   type BreakdownName,
   breakdownLabels,
   comparisonLabels,
+  failedOnly,
   fieldLabels,
   only,
   shownValue,
 } from '../../view/view.ts';
 import { Cut } from '../forms/cut.tsx';
+import { useHeldHeight } from '../forms/use-held-height.ts';
 
 /** Figures of each sender, campaign, error …: what failed, what it was before, what it cost. */
 export function BreakdownTable({ name }: { readonly name: BreakdownName }) {
-  const { view } = usePage();
   const { data, error } = useBreakdown(name);
+  const box = useHeldHeight<HTMLDivElement>(data !== undefined || error !== null);
+  return (
+    <div ref={box}>
+      <Broken name={name} data={data} error={error} />
+    </div>
+  );
+}
+
+function Broken(props: {
+  readonly name: BreakdownName;
+  readonly data: Summary | undefined;
+  readonly error: Error | null;
+}) {
+  const { view } = usePage();
+  const { name, data, error } = props;
   if (error !== null && data === undefined) return <p className="quiet">Could not be had: {error.message}</p>;
   if (data === undefined) return <p className="quiet">…</p>;
   const { breakdown, compared } = data;
@@ -79,7 +95,7 @@ function Row(props: {
     <tr>
       {fields.map(field => (
         <td key={field}>
-          <Value field={field} value={row[field]} />
+          <Value field={field} value={row[field]} isOfFailed={isOfErrors} />
         </td>
       ))}
       {!isOfErrors && <td className="number">{countText(messages)}</td>}
@@ -109,12 +125,20 @@ export function Change({ now, before }: { readonly now: number; readonly before:
 }
 
 /** A value, and the way to its messages. Those that have none cannot be asked for. */
-function Value({ field, value }: { readonly field: BreakdownField; readonly value: string | undefined }) {
+function Value(props: {
+  readonly field: BreakdownField;
+  readonly value: string | undefined;
+  readonly isOfFailed: boolean;
+}) {
   const { change } = usePage();
+  const { field, value, isOfFailed } = props;
   if (value === undefined) return <span className="quiet">none</span>;
   const shown = shownValue(field, value);
   return (
-    <button type="button" onClick={() => change(view => only(view, field, [value]))}>
+    <button
+      type="button"
+      onClick={() => change(view => (isOfFailed ? failedOnly(view, field, value) : only(view, field, [value])))}
+    >
       <bdi>
         <Cut text={shown} title={value} />
       </bdi>

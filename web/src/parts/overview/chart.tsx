@@ -1,10 +1,11 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
 import uPlot from 'uplot';
 import type { Summary } from '../../../../src/client/index.ts';
+import { nowMs } from '../../api/server-clock.ts';
 import { usePage } from '../../page-context.ts';
-import { countText, dayText, momentText, msOf } from '../../view/format.ts';
+import { countText, momentText, msOf, spanText } from '../../view/format.ts';
 import { comparisonLabels, groupNames, isShown } from '../../view/view.ts';
-import { turnText, type Zone, zonePlace } from '../../view/zone.ts';
+import { type Zone, zonePlace } from '../../view/zone.ts';
 import { useRemPx } from '../forms/use-screen.ts';
 import { type Bar, barsOf, beforeOf, laterBy } from './bars.ts';
 import { dataOf, type Missing, missingOf, optionsOf } from './plot.ts';
@@ -41,8 +42,7 @@ export function Chart({ summary, dimmed }: { readonly summary: Summary | undefin
 }
 
 function barText({ fromMs, groups }: Bar, bucketMs: number, zone: Zone): string {
-  const time = (ms: number) => momentText(ms, zone).slice(11, bucketMs % 60_000 === 0 ? 16 : 19);
-  const span = `${dayText(fromMs, zone)} ${time(fromMs)} – ${time(fromMs + bucketMs)}${turnText(fromMs, zone)}`;
+  const span = spanText(fromMs, fromMs + bucketMs, zone, nowMs());
   if (groups === undefined) return `${span}: not counted in time`;
   const counts = groupNames
     .filter(name => groups[name] > 0)

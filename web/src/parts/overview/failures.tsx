@@ -2,7 +2,7 @@ import type { Summary } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { isComparable } from '../../view/change.ts';
 import { countText } from '../../view/format.ts';
-import { type Field, only, shownValue } from '../../view/view.ts';
+import { type Field, failedOnly, shownValue } from '../../view/view.ts';
 import { Apart } from '../forms/apart.tsx';
 import { Cut } from '../forms/cut.tsx';
 import { Change } from './breakdown.tsx';
@@ -92,7 +92,7 @@ function Failure(props: {
   const { field, name, count, most, before } = props;
   const shown = shownValue(field, name);
   return (
-    <button type="button" onClick={() => change(one => only(one, field, [name]))}>
+    <button type="button" onClick={() => change(one => failedOnly(one, field, name))}>
       <span className="name">
         <Cut text={shown} title={name} />
       </span>

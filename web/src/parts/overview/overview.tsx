@@ -1,17 +1,21 @@
-import { useEffect, useRef, useState } from 'react';
+import { Suspense, useEffect, useRef, useState } from 'react';
 import { troubleOf } from '../../api/trouble.ts';
 import { useSummary } from '../../log/use-summary.ts';
 import { usePage } from '../../page-context.ts';
 import { momentText } from '../../view/format.ts';
 import { breakdownLabels, breakdowns } from '../../view/view.ts';
+import { later } from '../forms/later.tsx';
+import { useHeldHeight } from '../forms/use-held-height.ts';
 import { isRoomy } from '../forms/use-screen.ts';
 import { keep, kept } from '../frame/theme.ts';
 import { BreakdownTable } from './breakdown.tsx';
-import { Chart } from './chart.tsx';
 import { Compared } from './compared.tsx';
 import { Failures } from './failures.tsx';
 import { FigureRow } from './figures.tsx';
 import { Legend } from './legend.tsx';
+
+/** With its library it is a sixth of all scripts: rows and figures need not wait for it, nor those who have it folded. */
+const Chart = later(async () => (await import('./chart.tsx')).Chart);
 
 const keptAs = 'sentlog.overview';
 
@@ -24,20 +28,25 @@ export function Overview() {
   );
   // Figures of another view are never shown under this one.
   const summary = isPlaceholderData ? undefined : data;
+  const told = useHeldHeight<HTMLDivElement>(summary !== undefined || error !== null, 'sentlog.figures');
   return (
     <section className="overview" aria-label="Overview" aria-busy={isPending || isPlaceholderData}>
-      <FigureRow summary={summary} failed={error !== null && summary === undefined} />
-      {error !== null && <p className="note note-bad">{failureText(error)}</p>}
-      {summary?.gaps?.map(gap => (
-        <p className="note note-bad" key={gap.from}>
-          Messages from {momentText(gap.from, view.zone)} to {momentText(gap.to, view.zone)} may be missing here and,
-          where it is striped, in the chart: {gap.reason}.
-        </p>
-      ))}
-      {summary?.complete === false && summary.gaps === undefined && (
-        <p className="note">Not everything could be counted in time. What is unfinished is left out, not shown as 0.</p>
-      )}
-      <Compared summary={summary} />
+      <div ref={told}>
+        <FigureRow summary={summary} failed={error !== null && summary === undefined} />
+        {error !== null && <p className="note note-bad">{failureText(error)}</p>}
+        {summary?.gaps?.map(gap => (
+          <p className="note note-bad" key={gap.from}>
+            Messages from {momentText(gap.from, view.zone)} to {momentText(gap.to, view.zone)} may be missing here and,
+            where it is striped, in the chart: {gap.reason}.
+          </p>
+        ))}
+        {summary?.complete === false && summary.gaps === undefined && (
+          <p className="note">
+            Not everything could be counted in time. What is unfinished is left out, not shown as 0.
+          </p>
+        )}
+        <Compared summary={summary} />
+      </div>
       <details
         open={open}
         onToggle={event => {
@@ -51,7 +60,9 @@ export function Overview() {
           <div className="overview-detail">
             <div className="over-time">
               <Legend summary={summary?.ofAny} />
-              <Chart summary={data} dimmed={isPlaceholderData} />
+              <Suspense fallback={<div className="chart" />}>
+                <Chart summary={data} dimmed={isPlaceholderData} />
+              </Suspense>
             </div>
             <div className="broken-down">
               <BreakdownChoice />

@@ -43,8 +43,8 @@ export type Reactions = {
 };
 
 export function optionsOf(element: HTMLElement, remPx: number, zone: Zone, on: Reactions): uPlot.Options {
-  // As wide as what it counts, whatever that is.
-  const bars = uPlot.paths.bars?.({ size: [0.92, Number.POSITIVE_INFINITY], align: 1 });
+  // As wide as what it counts, whatever that is, but for the line that tells two bars apart.
+  const bars = uPlot.paths.bars?.({ size: [1, Number.POSITIVE_INFINITY], gap: 1, align: 1 });
   const steps = uPlot.paths.stepped?.({ align: 1 });
   const stroke = colourOf(element, '--quiet');
   const grid = { stroke: colourOf(element, '--line'), width: 1 };

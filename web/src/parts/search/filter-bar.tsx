@@ -62,29 +62,31 @@ function ZoneChoice() {
   );
 }
 
-const feedLabels: Readonly<Record<FeedState | 'off', string>> = {
-  live: 'Live',
-  connecting: 'Connecting …',
-  lost: 'Reconnecting …',
-  limited: 'Waiting …',
-  refused: 'Live is not available',
-  off: 'Paused',
+/** Of about one length: what stands beside it, and the rows, are not to move because a connection comes or goes. */
+const feedLabels: Readonly<Record<FeedState | 'off', readonly [label: string, title: string]>> = {
+  live: ['Live', 'New messages and changes as they come'],
+  connecting: ['Live …', 'Connecting: new messages and changes will come by themselves'],
+  lost: ['Lost …', 'The connection is lost, and made again by itself'],
+  limited: ['Wait …', 'The server asks to wait before new messages and changes come'],
+  refused: ['Not live', 'The server does not say what is new: ask anew by Refresh'],
+  off: ['Paused', 'Nothing new comes until this is pressed'],
 };
 
 function LiveButton({ feed }: { readonly feed: FeedState | 'off' }) {
   const { view, change } = usePage();
   const possible = isOpenEnded(view.range);
+  const [label, title] = feedLabels[feed];
   return (
     <button
       type="button"
       className={`live live-${feed}`}
       aria-pressed={view.live && possible}
       disabled={!possible}
-      title={possible ? 'New messages and changes as they come' : 'The range has an end: nothing new comes into it'}
+      title={possible ? title : 'The range has an end: nothing new comes into it'}
       onClick={() => change(one => ({ ...one, live: !one.live }), { replace: true })}
     >
       <span className="dot" aria-hidden="true" />
-      {possible ? feedLabels[feed] : 'Fixed range'}
+      <span>{possible ? label : 'Fixed range'}</span>
     </button>
   );
 }

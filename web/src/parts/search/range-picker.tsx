@@ -39,7 +39,8 @@ export function RangePicker() {
 }
 
 function rangeText({ sinceMs, untilMs }: Extract<Range, { readonly sinceMs?: unknown }>, zone: Zone) {
-  const text = (ms: number | undefined) => (ms === undefined ? '…' : shortMomentText(ms, zone) + turnText(ms, zone));
+  const text = (ms: number | undefined) =>
+    ms === undefined ? '…' : shortMomentText(ms, zone, nowMs()) + turnText(ms, zone);
   return `${text(sinceMs)} – ${text(untilMs)}`;
 }
 

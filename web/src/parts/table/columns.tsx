@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import type { Log } from '../../../../src/client/index.ts';
-import { codeName, deliveryMs, errorWords, shortMomentText, tookText } from '../../view/format.ts';
+import { clearMomentText, codeName, deliveryMs, errorWords, shortMomentText, tookText } from '../../view/format.ts';
 import { type Decimals, priceText } from '../../view/money.ts';
 import { countedAs, errorSought, type Field } from '../../view/view.ts';
 import type { Zone } from '../../view/zone.ts';
@@ -9,7 +9,7 @@ import { contentText } from '../message/content-text.ts';
 import { StatusWord } from '../message/status-word.tsx';
 
 /** How cells show what they show. */
-export type Terms = { readonly zone: Zone; readonly decimals: Decimals };
+export type Terms = { readonly zone: Zone; readonly nowMs: number; readonly decimals: Decimals };
 
 export type Column = {
   readonly name: string;
@@ -54,7 +54,11 @@ export const columns: readonly Column[] = [
     label: 'Time',
     minRem: 10.2,
     grow: 0,
-    cell: (log, { zone }) => <time dateTime={log.sentAt}>{shortMomentText(log.sentAt, zone)}</time>,
+    cell: (log, { zone, nowMs }) => (
+      <time dateTime={log.sentAt} title={clearMomentText(log.sentAt, zone)}>
+        {shortMomentText(log.sentAt, zone, nowMs)}
+      </time>
+    ),
   },
   idColumn('sender', 'Sender', 'sender', [11.5, 0.3], log => log.sender),
   idColumn('destination', 'Destination', 'destination', [12.1, 0.5], log => log.destination),

@@ -9,6 +9,7 @@ import {
   useState,
 } from 'react';
 import type { Log } from '../../../../src/client/index.ts';
+import { nowMs } from '../../api/server-clock.ts';
 import type { LogBook } from '../../log/book.ts';
 import { usePage } from '../../page-context.ts';
 import { countText } from '../../view/format.ts';
@@ -85,7 +86,7 @@ export function LogTable({ book, columns }: Props) {
                 columns={columns}
                 template={template}
                 selected={index === activeIndex}
-                terms={{ zone, decimals }}
+                terms={{ zone, nowMs: nowMs(), decimals }}
               />
             ))}
           </tbody>

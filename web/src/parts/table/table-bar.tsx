@@ -74,7 +74,8 @@ function Reached({ book }: { readonly book: LogBook }) {
   const { view } = usePage();
   const { walk, count } = book;
   if (!walk.started) return 'Loading …';
-  const until = walk.scannedUntil === undefined ? '' : `, back to ${shortMomentText(walk.scannedUntil, view.zone)}`;
+  const until =
+    walk.scannedUntil === undefined ? '' : `, back to ${shortMomentText(walk.scannedUntil, view.zone, nowMs())}`;
   if (walk.ended)
     return count === 0 ? 'No messages' : count === 1 ? '1 message' : `${countText(count)} messages, all of them`;
   return `${countText(count)} messages loaded so far${until}`;

@@ -132,7 +132,7 @@ function HowToFill() {
   const line = curlThatRecords();
   return (
     <>
-      <p>This records a first one:</p>
+      <p>With your key in SENTLOG_KEY, this records a first one:</p>
       <pre className="command">{line}</pre>
       <CopyButton label="Copy the line" text={line} />
     </>

@@ -41,6 +41,24 @@ function arrivals(campaign: string, count: number, from = 0) {
 }
 
 describe('watch', () => {
+  test('a stream that is slow to connect → moves no row when it does', async () => {
+    const { page } = await seeded(5);
+    await page.setViewportSize({ width: 1024, height: 768 });
+    const first = async () => {
+      await expect.poll(() => page.locator('.figures dd').first().textContent()).toBe('5');
+      return page.locator('#row-0').boundingBox();
+    };
+    await first();
+    const held = Promise.withResolvers<void>();
+    await page.route('**/messenger/1/logs/stream*', route => held.promise.then(() => route.continue()));
+    await page.reload();
+    await page.getByRole('button', { name: 'Live …' }).waitFor();
+    const before = await first();
+    held.resolve();
+    await live(page);
+    expect(await first()).toEqual(before);
+  });
+
   test('a message that is recorded and then delivered → comes in on top and changes there, its figures too', async () => {
     const { campaign, page } = await seeded(5);
     await live(page);

@@ -23,6 +23,8 @@ export type ConnectionOptions = {
   readonly schema: string;
   /** What one statement may take before it is given up as `Unavailable`. */
   readonly statementTimeoutMs: number;
+  /** What it may take to get a connection, also one of a pool, before the call is given up as `Unavailable`. */
+  readonly connectMsMax?: number;
   /** Settings of the server for each connection. */
   readonly settings?: Readonly<Record<string, string>>;
 };
@@ -41,7 +43,6 @@ type UnderWay = { readonly since: number; readonly client: Client; readonly subj
 /** Tells along with a call what it is on, so that it can be given up for that: see `Connections.abandon`. */
 export const workOn = new AsyncLocalStorage<unknown>();
 
-const connectMsMax = 5000;
 /** What the client waits beyond the server's own limit: when that passes unheard, the network is gone. */
 const graceMs = 2000;
 /** A process that stops in the middle of a transaction must not keep its locks. */
@@ -183,7 +184,7 @@ export async function connected<T>(
   }
 }
 
-function clientConfig({ url, statementTimeoutMs }: ConnectionOptions) {
+function clientConfig({ url, statementTimeoutMs, connectMsMax = 5000 }: ConnectionOptions) {
   return {
     connectionString: url,
     application_name: 'sentlog',

@@ -37,8 +37,8 @@ export async function closeSharedLog(): Promise<void> {
 async function open(database: string): Promise<Opened> {
   const place = await newPlace(database);
   const { url, schema } = place;
-  // On a busy machine a statement may take its time, and so may those that a read waits for.
-  const patient = { statementTimeoutMs: 60_000, turnMsMax: 60_000 };
+  // On a busy machine a statement and a connection may take their time, and so may those that a read waits for.
+  const patient = { statementTimeoutMs: 60_000, connectMsMax: 60_000, turnMsMax: 60_000 };
   const store = await openPostgresStore({ url, schema, poolSize: 4, ...patient, observer: silent, now: () => clock() });
   const close = async () => {
     await store.close();

@@ -59,6 +59,8 @@ export type PostgresStoreOptions = {
   readonly generationMs?: number;
   /** What one statement may take before the call is given up as `StoreUnavailable`. */
   readonly statementTimeoutMs?: number;
+  /** What it may take to get a connection before the call is given up as `StoreUnavailable`. */
+  readonly connectMsMax?: number;
   readonly upkeepMs?: number;
   /** How far ahead partitions stand; the next one always does. */
   readonly aheadMs?: number;
@@ -86,7 +88,7 @@ const makeMs = 2_000;
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
   const { url, schema = schemaName, poolSize, statementTimeoutMs = 10_000, observer, replicas } = options;
-  const { answerMsMax = limits.databaseAnswerMsMax } = options;
+  const { answerMsMax = limits.databaseAnswerMsMax, connectMsMax } = options;
   if (!/^postgres(?:ql)?:/.test(url) || !URL.canParse(url))
     throw new StoreUnusable('the address of the log is not like postgres://user@host/database');
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) throw new RangeError(`${schema} is no plain name of a schema`);
@@ -101,6 +103,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     statementTimeoutMs,
     observer,
     answerMsMax,
+    ...(connectMsMax !== undefined && { connectMsMax }),
     ...(replicas !== undefined && { replicas }),
   });
   try {

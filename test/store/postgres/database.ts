@@ -40,8 +40,8 @@ export class PostgresDatabase {
 
   /** With partitions as wide as suits what is recorded. */
   async openAdapting(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
-    // On a busy machine a statement may take its time, and so may those that a read waits for.
-    const patient = { statementTimeoutMs: 60_000, turnMsMax: 60_000 };
+    // On a busy machine a statement and a connection may take their time, and so may those that a read waits for.
+    const patient = { statementTimeoutMs: 60_000, connectMsMax: 60_000, turnMsMax: 60_000 };
     const own = { url: this.url, poolSize: 4, ...patient, observer: new Witness() };
     const store = await openPostgresStore({ ...own, ...options });
     this.#opened.push(store);

@@ -100,8 +100,8 @@ export async function openPostgresEngine(
   const partitionMs = segmentMessagesMax < manyPartitions ? 2000 : 3_600_000;
   if (slices > 1) await spread(place, accounts, slices);
   const observer = new Complaints(hints.committed);
-  // On a busy machine a node may take long to answer whoever looks, a statement its time, and a read waits for others.
-  const [answerMsMax, statementTimeoutMs, turnMsMax] = [30_000, 60_000, 60_000];
+  // On a busy machine a node may take long to answer whoever looks, a statement and a connection their time, and a read waits for others.
+  const [answerMsMax, statementTimeoutMs, connectMsMax, turnMsMax] = [30_000, 60_000, 60_000, 60_000];
   const options = {
     url,
     schema,
@@ -109,6 +109,7 @@ export async function openPostgresEngine(
     partitionMs,
     answerMsMax,
     statementTimeoutMs,
+    connectMsMax,
     turnMsMax,
     observer,
     ...(replicas !== undefined && { replicas }),

@@ -18,6 +18,7 @@ export type DatabaseOptions = {
   readonly readersMax: number;
   readonly recordersMax: number;
   readonly statementTimeoutMs: number;
+  readonly connectMsMax?: number;
   readonly observer: StoreObserver;
   /** What a node may take to answer a look. */
   readonly answerMsMax: number;

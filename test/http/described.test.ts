@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openApiDocument } from '../../src/http/document/openapi.ts';
 import { formatDateTime } from '../../src/wire/date-time.ts';
 import { parseSendRequest } from '../../src/wire/send/send-request.ts';
-import { changedSomewhere, Described } from '../support/described.ts';
+import { changedSomewhere, Described, fitsByNames } from '../support/described.ts';
 import { logsPath, message, startOfTest, TestServer } from '../support/http-server.ts';
 
 /** In every form, within what the log keeps. */
@@ -198,6 +198,25 @@ describe('what is generated from it', () => {
     ).toEqual([]);
   });
 
+  test('anything that alternatives allow → is of one of them alone, by names of fields alone where they are "one of"', () => {
+    const unions = described.unions();
+    expect(unions.length).toBeGreaterThan(10);
+    const values = (schema: (typeof unions)[number]['schema']) =>
+      fc.oneof(described.allowed(schema), described.allowed(schema).chain(changedSomewhere));
+    const runs = fc.oneof(...unions.map(union => values(union.schema).map(value => ({ ...union, value }))));
+    fc.assert(
+      fc.property(runs, ({ schema, keyword, alternatives, value }) => {
+        if (!described.allows(schema, value)) return;
+        const fitting = alternatives.filter(one => described.allows(one, value));
+        expect(fitting.length, `${JSON.stringify(schema).slice(0, 300)} ${JSON.stringify(value)}`).toBe(1);
+        if (keyword === 'anyOf') return;
+        const told = alternatives.filter(one => fitsByNames(described.whole(one), value));
+        expect(told.length, `${JSON.stringify(schema).slice(0, 300)} ${JSON.stringify(value)}`).toBe(1);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   test('what generators make of it → a class for each value, and maps of what has any field', async () => {
     const { Content, GivenContent, GivenPrice, Price, ...others } = schemas();
     // Of properties beside others, some make a class that loses the others.
@@ -212,8 +231,16 @@ describe('what is generated from it', () => {
       Object.values(properties),
     );
     expect(fields.flatMap(field => field.enum ?? [])).not.toContain('');
-    // Some make one class of all alternatives, with the last type of each field.
-    expect(GivenPrice.oneOf.at(-1)).toEqual({ $ref: '#/components/schemas/GivenAmount' });
+    // Go's clients ask the pattern of null as well, and then take no value.
+    const patterned = Object.values<{ properties?: Record<string, object> }>(schemas()).flatMap(({ properties = {} }) =>
+      Object.entries(properties).filter(
+        ([, field]) => 'pattern' in field && 'type' in field && Array.isArray(field.type),
+      ),
+    );
+    expect(patterned).toEqual([]);
+    // Of `anyOf`, clients take the first that fits; some make one class of all, with the last type of each field.
+    expect(GivenPrice.anyOf[0]).toEqual({ $ref: '#/components/schemas/GivenAmount' });
     expect(others.GivenAmount.properties.pricePerMessage.type).toBe(Price.properties.pricePerMessage.type);
+    expect(others.GivenNoPrice.properties).toEqual({ currency: { type: ['string', 'null'] } });
   });
 });

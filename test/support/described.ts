@@ -46,6 +46,25 @@ export class Described {
     return isJson(value) ? this.whole(value) : value;
   }
 
+  /** Every schema with alternatives that a body which is sent has in it, and the alternatives. */
+  unions(): readonly { schema: Json; keyword: 'anyOf' | 'oneOf'; alternatives: readonly Json[] }[] {
+    const found = new Map<string, Json>();
+    const walk = (value: unknown) => {
+      if (Array.isArray(value)) value.forEach(walk);
+      if (!isJson(value)) return;
+      if ('anyOf' in value || 'oneOf' in value) found.set(JSON.stringify(value), value);
+      // A condition is no alternative.
+      for (const [name, inner] of Object.entries(value)) if (name !== 'if') walk(inner);
+    };
+    walk(this.at('/components/schemas'));
+    return [...found.values()].flatMap(schema =>
+      (['anyOf', 'oneOf'] as const).flatMap(keyword => {
+        const alternatives = listOf(schema[keyword]).filter(isJson);
+        return alternatives.length === 0 ? [] : [{ schema, keyword, alternatives }];
+      }),
+    );
+  }
+
   allows(schema: Json, value: unknown): boolean {
     let check = this.#checks.get(schema);
     if (check === undefined) {
@@ -62,6 +81,10 @@ export class Described {
   }
 
   #value(schema: Json): fc.Arbitrary<unknown> {
+    if (isJson(schema.else) && 'pattern' in schema.else) {
+      const { if: _, else: unlessNull, ...free } = schema;
+      return this.#value({ ...free, ...Object(unlessNull) });
+    }
     if (isJson(schema.if)) {
       const { if: condition, ...free } = schema;
       const ways = listOf(condition.anyOf).filter(isJson);
@@ -147,6 +170,18 @@ function narrowed(schema: Json, way: Json): Json {
 
 function boundOf(bound: unknown, otherwise: number): number {
   return typeof bound === 'number' ? bound : otherwise;
+}
+
+/** Whether a generated client that looks at the names of fields, and at kinds of values from afar, takes it for one. */
+export function fitsByNames({ type, properties, required, additionalProperties }: Json, value: unknown): boolean {
+  if (!isJson(properties)) return type === typeof value || (type === 'integer' && typeof value === 'number');
+  if (!isJson(value)) return false;
+  const names = Object.keys(value);
+  const isClosed = additionalProperties === false;
+  return (
+    listOf(required).every(name => names.includes(String(name))) &&
+    !(isClosed && names.some(name => !(name in properties)))
+  );
 }
 
 /** The same value with one part of it, somewhere, replaced, taken away, or with a further one beside it. */

@@ -93,7 +93,7 @@ function codeSchema(
   );
 }
 
-/** Of alternatives that exclude each other, generators make types that can be told apart. */
+/** Of alternatives that exclude each other by their fields, generators make types that can be told apart. */
 function oneOf(title: string, description: string, alternatives: readonly TSchema[]): TSchema {
   return Type.Unsafe({ title, description, oneOf: alternatives });
 }
@@ -106,32 +106,36 @@ const optionalMoment = Type.Optional(
   }),
 );
 
+/** As the vendor writes what has no price, or none yet: it counts as absent. */
+const none = { enum: ['UNKNOWN', '', null] };
 /**
- * As the vendor writes what has no price, or none yet: it counts as absent. By a pattern, since generators give each value of
- * an enum a name, and the empty text has none.
+ * Not as `oneOf`: a price and one that says there is none have the same fields, and Java's clients, which count what a value
+ * fits, look at names alone. Of `anyOf` clients take the first that fits. Some make one class of all, so a field that two
+ * alternatives have is of one type in both.
  */
-const none = { type: ['string', 'null'], pattern: '^(?:UNKNOWN)?$' };
-const givenPrice = oneOf('GivenPrice', 'What the message cost, for each of its `messageCount`.', [
-  Type.Object(
-    { pricePerMessage: Type.Unsafe(none) },
-    { title: 'GivenNoAmount', additionalProperties: true, description: 'No price.' },
-  ),
-  Type.Object(
-    { currency: Type.Unsafe(none) },
-    {
-      title: 'GivenNoCurrency',
-      additionalProperties: true,
-      description: 'No price.',
-      not: { required: ['pricePerMessage'], properties: { pricePerMessage: none } },
-    },
-  ),
-  Type.Enum(['UNKNOWN']),
-  // The last, since generators that make one class of all take the last type of a field.
-  Type.Object(priceInput.properties, {
-    title: 'GivenAmount',
-    description: 'What it cost, and in what currency.',
-  }),
-]);
+const givenPrice = Type.Unsafe({
+  title: 'GivenPrice',
+  description: 'What the message cost, for each of its `messageCount`.',
+  anyOf: [
+    Type.Object(priceInput.properties, {
+      title: 'GivenAmount',
+      description: 'What it cost, and in what currency.',
+    }),
+    Type.Object(
+      { currency: Type.Optional(Type.String()) },
+      {
+        title: 'GivenNoPrice',
+        additionalProperties: true,
+        description: 'No price: `pricePerMessage` or `currency` is `UNKNOWN`, empty or null.',
+        ...oneOfThese(
+          { required: ['pricePerMessage'], properties: { pricePerMessage: none } },
+          { required: ['currency'], properties: { currency: none } },
+        ),
+      },
+    ),
+    Type.Enum(['UNKNOWN']),
+  ],
+});
 
 const said = {
   status: codeSchema('GivenStatus', statuses, statusGroupNames, { action: optionalWording }),

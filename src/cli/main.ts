@@ -5,7 +5,7 @@ import { SettingError } from '../config.ts';
 import { Refused, Unavailable, Unusable } from '../failures.ts';
 import { programVersion } from '../version.ts';
 import { withoutColours } from './style.ts';
-import { CommandError, endWhenNobodyReads, note } from './terminal.ts';
+import { CommandError, endWithOutput, note } from './terminal.ts';
 
 const expected = [
   CommandError,
@@ -114,7 +114,7 @@ function explain(error: unknown): string {
 
 // What is kept or exported is for this user alone, whatever the umask that the program was started with.
 process.umask(0o077);
-endWhenNobodyReads();
+endWithOutput();
 try {
   await (await programOf(process.argv[2])).parseAsync(process.argv);
 } catch (error) {

@@ -23,11 +23,13 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** A reader that has seen enough (`| head`) is no error. */
-export function endWhenNobodyReads(): void {
+/** Ends the process once its output cannot be written: a reader that has seen enough (`| head`) is no error, a full disk is. */
+export function endWithOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit();
+    for (const step of lastSteps) step();
+    if (error.code === 'EPIPE') process.exit();
+    note(`sentlog: standard output cannot be written: ${error.message}`);
+    process.exit(1);
   });
 }
 

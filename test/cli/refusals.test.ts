@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { run } from './run.ts';
+import { launcher, run } from './run.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sentlog-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -49,4 +50,16 @@ test.for<[words: string, flag: string, reason: string]>([
 test('what an argument gave, and no flag → told as it is', async () => {
   const { stderr } = await run(['accounts', 'set', 'none', '--retention', '1d'], on);
   expect(stderr).toBe('sentlog: there is no account "none"\n');
+});
+
+test.skipIf(process.platform !== 'linux')('output to a full disk → one line', () => {
+  const full = openSync('/dev/full', 'w');
+  const { status, stderr } = spawnSync(process.execPath, [launcher, 'keys', 'list'], {
+    env: { ...process.env, ...on.env },
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+  });
+  closeSync(full);
+  const told = 'sentlog: standard output cannot be written: ENOSPC: no space left on device, write\n';
+  expect({ status, stderr }).toEqual({ status: 1, stderr: told });
 });

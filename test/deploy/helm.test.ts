@@ -84,6 +84,29 @@ test('templates → every variable is a setting, every value that they ask for i
   expect(parse(read('Chart.yaml'))).toMatchObject({ appVersion: version, version });
 });
 
+/** Of those that the schema has: the kind that Helm is given, by the path of the value. */
+function typeOf(path: string): unknown {
+  const schema = path
+    .split('.')
+    .reduce((inside, key) => inside?.properties?.[key] ?? inside?.items, JSON.parse(read('values.schema.json')));
+  return schema?.type;
+}
+
+test('texts → quoted, so that YAML makes no number, truth or alias of what may stand there', () => {
+  expect(
+    isAllowed({ ingress: { enabled: true, host: '*.example.com' }, store: { existingSecret: '7', key: 'on' } }),
+  ).toBe(true);
+  for (const name of readdirSync(join(chart, 'templates')).filter(file => file.endsWith('.yaml'))) {
+    for (const [, action = ''] of read(join('templates', name)).matchAll(/\{\{-? (.*?) -?\}\}/g)) {
+      if (/^(if|with|range|else|end\b|\$\w+ :=|toYaml )/.test(action) || action.includes('ternary "Deployment"'))
+        continue;
+      const path = /^\.Values\.([\w.]+)$/.exec(action)?.[1];
+      const isNumber = path !== undefined && typeOf(path) === 'integer';
+      expect(isNumber || action.endsWith(' | quote'), `${name}: ${action}`).toBe(true);
+    }
+  }
+});
+
 const helm = (...args: string[]) => spawnSync('helm', args, { encoding: 'utf8' });
 const hasHelm = helm('version').error === undefined;
 

@@ -177,6 +177,19 @@ describe('a hostile message', () => {
   });
 });
 
+test('rows that cannot be read → said so, nothing is called loading, and asked for again when told to', async () => {
+  const { search } = await seeded(5);
+  let broken = true;
+  const page = await tampered(search, /\/messenger\/1\/logs\?/, route =>
+    broken ? route.fulfill({ status: 500, body: '{}' }) : route.continue(),
+  );
+  await page.getByText('The messages could not be read.').waitFor();
+  await reached(page).toBe('Nothing could be loaded');
+  broken = false;
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await reached(page).toBe('5 messages, all of them');
+});
+
 test('a message that is not there → says so', async () => {
   const page = await subject.page('?open=no-such-message');
   await page.getByText('The log has no such message.').waitFor();

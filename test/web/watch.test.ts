@@ -153,14 +153,16 @@ describe('watch', () => {
   });
 
   test.each(['SIGTERM', 'SIGKILL'] as const)(
-    'the server ends by %s and comes back → a calm banner meanwhile, then nothing missed and nothing twice',
+    'the server ends by %s and comes back → a calm banner meanwhile that moves no row, then nothing missed and nothing twice',
     async signal => {
       const { campaign, page } = await seeded(3);
       await live(page);
       await subject.record(arrivals(campaign, 2));
       await page.locator('#row-0').getByText('new-1').waitFor();
+      const before = await page.locator('#row-0').boundingBox();
       await subject.stop(signal);
       await gone(page).waitFor();
+      expect(await page.locator('#row-0').boundingBox()).toEqual(before);
       expect(await axeViolations(page)).toEqual([]);
       await subject.restart();
       await subject.record(arrivals(campaign, 3, 2));

@@ -47,3 +47,20 @@ export function refusalToSignIn(error: unknown, way: Way): string {
       return trouble.reason;
   }
 }
+
+/** Why an export was refused or broke off, in words; `whyEnded` says it where nobody is signed in any more. */
+export function refusalToExport(error: unknown, whyEnded: string): string {
+  const trouble = troubleOf(error);
+  switch (trouble.kind) {
+    case 'signed-out':
+      return `${whyEnded} Sign in again to export.`;
+    case 'forbidden':
+      return 'This key may not export.';
+    case 'rate-limited':
+      return `Too many requests: try again in ${Math.ceil(trouble.retryAfterMs / 1000)} s.`;
+    case 'gone':
+      return 'The server does not answer.';
+    case 'failed':
+      return trouble.reason;
+  }
+}

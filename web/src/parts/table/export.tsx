@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { nowMs } from '../../api/server-clock.ts';
-import { troubleOf } from '../../api/trouble.ts';
+import { refusalToExport } from '../../api/trouble.ts';
 import { type ExportFormat, gather, lineCounter, type Progress, save } from '../../log/export.ts';
 import { useSummary } from '../../log/use-summary.ts';
 import { type Page, usePage } from '../../page-context.ts';
@@ -46,14 +46,6 @@ async function run(
   save(file, `sentlog-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}.${format}`);
 }
 
-function reasonOf(error: unknown): string {
-  const trouble = troubleOf(error);
-  if (trouble.kind === 'rate-limited')
-    return `Too many requests: try again in ${Math.ceil(trouble.retryAfterMs / 1000)} s.`;
-  if (trouble.kind === 'gone') return 'The server does not answer.';
-  return trouble.kind === 'failed' ? trouble.reason : 'This key may not export.';
-}
-
 function useExport() {
   const page = usePage();
   const [state, setState] = useState<State>({ step: 'asking' });
@@ -76,7 +68,7 @@ function useExport() {
       await run(page, choice, onProgress, signal);
       setState({ step: 'done', progress: latest });
     } catch (error) {
-      if (!signal.aborted) setState({ step: 'failed', reason: reasonOf(error) });
+      if (!signal.aborted) setState({ step: 'failed', reason: refusalToExport(error, page.api.whyEnded()) });
     }
   };
   const cancel = () => {

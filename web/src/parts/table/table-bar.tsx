@@ -8,6 +8,7 @@ import { fixed } from '../../view/range.ts';
 import { later } from '../forms/later.tsx';
 import { Popover } from '../forms/popover.tsx';
 import { CopyButton } from '../message/copies.tsx';
+import { Chips } from '../search/chips.tsx';
 import { columns } from './columns.tsx';
 import type { ColumnChoice } from './use-columns.ts';
 
@@ -15,12 +16,14 @@ const Export = later(async () => (await import('./export.tsx')).Export);
 
 export function TableBar({ book, columns: choice }: { readonly book: LogBook; readonly columns: ColumnChoice }) {
   const { reload } = usePage();
+  const reached = useReached(book);
   const [exporting, setExporting] = useState(false);
   return (
     <div className="table-bar">
-      <p className="reached" role="status">
-        <Reached book={book} />
+      <p className="reached" role="status" title={reached}>
+        {reached}
       </p>
+      <Chips />
       <button type="button" onClick={reload} title="Ask anew">
         Refresh
       </button>
@@ -70,10 +73,10 @@ function CopyLink({ book }: { readonly book: LogBook }) {
   return <CopyButton label="Copy link" text={link} />;
 }
 
-function Reached({ book }: { readonly book: LogBook }) {
+function useReached(book: LogBook): string {
   const { view } = usePage();
   const { walk, count } = book;
-  if (!walk.started) return 'Loading …';
+  if (!walk.started) return walk.error === undefined ? 'Loading …' : 'Nothing could be loaded';
   const until =
     walk.scannedUntil === undefined ? '' : `, back to ${shortMomentText(walk.scannedUntil, view.zone, nowMs())}`;
   if (walk.ended)

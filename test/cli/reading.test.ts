@@ -30,7 +30,8 @@ describe('summary', () => {
 
   test('fields, rows, a range and a filter → asked for; a table on a terminal, JSON in a pipe', async () => {
     const asked: string[] = [];
-    const told = { ...figures(6), compared: figures(9) };
+    const at = '2026-11-28T09:12:10.839+0000';
+    const told = { ...figures(6), from: at, to: at, compared: { ...figures(9), complete: false } };
     const url = await answering(({ request, response }) => {
       asked.push(decodeURIComponent(request.url ?? ''));
       sendJson(response, told);
@@ -38,28 +39,27 @@ describe('summary', () => {
     const env = { SENTLOG_URL: url, SENTLOG_KEY: 'k' };
     const flags = '--by error --by campaignReferenceId --first 1 --compare yesterday --sender s'.split(' ');
     expect(JSON.parse((await run(['summary', ...flags], { env })).stdout)).toEqual(told);
-    expect(asked).toEqual([
-      '/messenger/1/logs/summary?sender=s&buckets=1&by=error,campaignReferenceId&first=1&compare=yesterday',
-    ]);
-    const { stdout } = await run(['summary', ...flags], { env: { ...env, ...wideTerminal(120) } });
-    const lines = stdout.split('\n').map(line => line.trim().split(/ {2,}/));
-    expect(lines).toEqual(
-      expect.arrayContaining([
-        ['messages', '6', '9'],
-        ['delivered within, median', '90 ms', '90 ms'],
-        ['ERROR', 'CAMPAIGN REFERENCE ID', 'MESSAGES', 'FAILED', 'MEDIAN', 'COST', 'MESSAGES THEN', 'FAILED THEN'],
-        ['EC_A', 'summer', '6', '2', '1.5 s', '0.3 EUR', '9', '2'],
-        ['and 4 more'],
-      ]),
-    );
+    const query = 'sender=s&buckets=1&by=error,campaignReferenceId&first=1&compare=yesterday';
+    expect(asked).toEqual([`/messenger/1/logs/summary?${query}`]);
+    const { stdout, stderr } = await run(['summary', ...flags], { env: { ...env, ...wideTerminal(91) } });
+    expect(stderr).toBe('yesterday: not all could be counted: what is missing is unknown, and not 0\n');
+    const lines = stdout.split('\n').map(line => line.trim().split(/ {2,}/).join('|'));
+    for (const line of [
+      `${at} – ${at}`,
+      'asked for|yesterday',
+      'messages|6|9',
+      'delivered within, median|90 ms|90 ms',
+      'ERROR|CAMPAIGN REFERENCE ID|MESSAGES|MESSAGES THEN|FAILED|FAILED THEN|MEDIAN|COST',
+      'EC_A|summer|6|9|2|2|1.5 s|0.3 EUR',
+      'and 4 more',
+    ])
+      expect(lines).toContain(line);
   });
 
   test('a field that there is not → refused in one line', async () => {
     const { code, stderr } = await run(['summary', '--by', 'status'], { env: { SENTLOG_KEY: 'k' } });
     expect(code).toBe(1);
-    expect(oneLine(stderr)).toContain(
-      'Allowed choices are sender, campaignReferenceId, applicationId, entityId, error',
-    );
+    expect(oneLine(stderr)).toContain('are sender, campaignReferenceId, applicationId, entityId, error');
   });
 });
 
@@ -266,7 +266,7 @@ describe('message', () => {
     });
     expect(stdout).toContain('message id   m 1/2\n');
     expect(stdout).toMatch(/seen at +2026-03-01T12:00:09.000\+0000\n/);
-    expect(stdout).toMatch(/\n2026-03-01T12:00:00.000\+0000 {2}2026-03-01T12:00:01.000\+0000 {2}PENDING_ACCEPTED\n$/);
+    expect(stdout).toMatch(/\n2026-03-01T12:00:00.000\+0000 {2}PENDING_ACCEPTED {2}2026-03-01T12:00:01.000\+0000\n$/);
     expect(stdout).not.toMatch(/[\u001b\u009b]/);
     expect(paths).toEqual(['/messenger/1/messages/m%201%2F2', '/messenger/1/messages/m%201%2F2']);
   });

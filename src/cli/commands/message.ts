@@ -59,8 +59,8 @@ async function page(message: Message, content: string): Promise<string> {
     .map(([name, value]) => `${faint(name.padEnd(width))}  ${shown(value)}\n`);
   const timeline = await tableText(message.timeline, [
     ['AT', entry => entry.at],
-    ['RECEIVED AT', entry => entry.receivedAt],
     ['STATUS', entry => entry.status.name, (text, entry) => inGroupColour(text, entry.status.groupName)],
+    ['RECEIVED AT', entry => entry.receivedAt],
     ['ERROR', entry => (entry.error.groupName === 'OK' ? undefined : entry.error.name)],
   ]);
   return `${statusWord(message.status)}\n${lines.join('')}\n${timeline}`;

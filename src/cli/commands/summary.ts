@@ -7,7 +7,7 @@ import { limits } from '../../limits.ts';
 import { comparisons } from '../../wire/query/query-schemas.ts';
 import { clientOf, clientOptions } from '../client.ts';
 import { count, filterOf, filterOptions, jsonOption, text, texts, wholeNumber } from '../flags.ts';
-import { bad, type Cell, inGroupColour } from '../style.ts';
+import { bad, type Cell, faint, inGroupColour } from '../style.ts';
 import { type Column, tableText } from '../table.ts';
 import { note, print } from '../terminal.ts';
 
@@ -39,7 +39,9 @@ export function addSummary(program: Command): void {
     const summary = await clientOf(command).summary(filterOf(flags), options);
     if (flags.json === true || !process.stdout.isTTY) await print(`${JSON.stringify(summary)}\n`);
     else await print(await page(summary, compare));
-    if (!summary.complete) note('not all could be counted: what is missing is unknown, and not 0');
+    const uncounted = 'could be counted: what is missing is unknown, and not 0';
+    if (!summary.complete) note(`not all ${uncounted}`);
+    if (summary.compared?.complete === false) note(`${compare}: not all ${uncounted}`);
   });
 }
 
@@ -68,30 +70,31 @@ async function page(summary: Summary, compare: Comparison | undefined): Promise<
     ({ valueIn }) => valueIn(whole),
     (text, { group }) => (group === undefined || text === '0' ? text : inGroupColour(text, group)),
   ];
-  const all = await tableText(figures, [
+  // The ranges stand above: as a heading, one would take the room of the figures beside it.
+  const ranges = [['', summary] as const, ...(compared === undefined ? [] : [[`${compare}: `, compared] as const])];
+  const told = ranges.map(([name, { from, to }]) => `${faint(`${name}${from} – ${to}`)}\n`).join('');
+  const table = await tableText(figures, [
     ['', ({ name }) => name],
-    figuresOf(`${summary.from} – ${summary.to}`, summary),
+    figuresOf(compared === undefined ? '' : 'asked for', summary),
     ...(compared === undefined ? [] : [figuresOf(String(compare), compared)]),
   ]);
+  const all = told + table;
   if (breakdown === undefined) return all;
   const before = compared?.breakdown?.rows;
-  const table = await tableText(
+  const isCompared = before !== undefined;
+  const broken = await tableText(
     breakdown.rows.map((row, i) => ({ row, past: before?.[i] })),
     [
       ...breakdown.by.map(field => [heading(field), ({ row }: Row) => row[field] ?? '-'] as const),
       ['MESSAGES', ({ row }: Row) => row.messages],
+      ...(isCompared ? [['MESSAGES THEN', ({ past }: Row) => past?.messages] as const] : []),
       ['FAILED', ({ row }: Row) => row.failed, someFailed],
+      ...(isCompared ? [['FAILED THEN', ({ past }: Row) => past?.failed, someFailed] as const] : []),
       ['MEDIAN', ({ row }: Row) => milliseconds(row.deliveryMs.p50)],
       ['COST', ({ row }: Row) => cost(row.prices)],
-      ...(before === undefined
-        ? []
-        : ([
-            ['MESSAGES THEN', ({ past }: Row) => past?.messages],
-            ['FAILED THEN', ({ past }: Row) => past?.failed, someFailed],
-          ] as const)),
     ],
   );
-  return `${all}\n${table}${breakdown.more > 0 ? `and ${breakdown.more} more\n` : ''}`;
+  return `${all}\n${broken}${breakdown.more > 0 ? `and ${breakdown.more} more\n` : ''}`;
 }
 
 type Row = { readonly row: BreakdownRow; readonly past: BreakdownRow | undefined };

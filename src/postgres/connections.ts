@@ -233,10 +233,12 @@ class Connection implements Transaction {
   async query(statement: Statement | string, values: readonly Value[] = []): Promise<readonly Row[]> {
     this.#signal?.throwIfAborted();
     const { text, name, isOneOfMany = false } = typeof statement === 'string' ? { text: statement } : statement;
-    if (name !== undefined && isOneOfMany) await this.#guard(() => keepPlan(this.#client, name));
     const asked = { text, ...(name !== undefined && { name }), values: [...values], rowMode: 'array' as const };
-    const result: QueryArrayResult<unknown[]> = await this.#guard(() => this.#client.query(asked));
-    return result.rows;
+    // Both go out before this is left: what whoever asks sends next, the end of a transaction too, comes after them.
+    const kept = name !== undefined && isOneOfMany ? this.#guard(() => keepPlan(this.#client, name)) : undefined;
+    const answer: Promise<QueryArrayResult<unknown[]>> = this.#guard(() => this.#client.query(asked));
+    const [{ rows }] = await Promise.all([answer, kept]);
+    return rows;
   }
 
   async run(text: string): Promise<string> {

@@ -6,7 +6,10 @@ export const keptPlansMax = 100;
 /** What each connection keeps, by name: used longest ago first. */
 const kept = new WeakMap<ClientBase, Set<string>>();
 
-/** Says that a connection is about to use one of many statements; it forgets another where it keeps too many. */
+/**
+ * Says that a connection is about to use one of many statements; it forgets another where it keeps too many. What it sends for
+ * that it has sent when this returns.
+ */
 export async function keepPlan(client: ClientBase, name: string): Promise<void> {
   const names = kept.get(client) ?? new Set();
   kept.set(client, names);

@@ -106,6 +106,23 @@ test('statements of more kinds than a connection keeps plans of → those used l
   await ask(1);
 });
 
+test('what is sent last is one of many statements → it belongs to the transaction, also where another plan is forgotten for it', async () => {
+  const url = await server.database();
+  const one = new Connections({ url, schema: 'public', statementTimeoutMs: 10_000, max: 1, note: () => {} });
+  onTestFinished(() => one.close());
+  await one.query('CREATE TABLE written (kind integer, tx text)');
+  const text = 'INSERT INTO written VALUES ($1, pg_current_xact_id()::text)';
+  const kinds = Array.from({ length: 2 * keptPlansMax }, (_, kind) => kind);
+  for (const kind of kinds)
+    await one.transaction('', async session => {
+      await session.query({ name: 'written', text }, [kind]);
+      session.send({ name: `written ${kind}`, text, isOneOfMany: true }, [kind]);
+      await session.last({ name: 'written', text }, [kind]);
+    });
+  const counts = 'SELECT count(DISTINCT tx), count(*) FROM written GROUP BY kind';
+  expect(await one.query(`SELECT DISTINCT * FROM (${counts})`)).toEqual([['1', '3']]);
+});
+
 describe('a caller who goes away', () => {
   const slow = { text: 'SELECT pg_sleep(600)' };
   const running = () =>

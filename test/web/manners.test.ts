@@ -346,7 +346,6 @@ test('a cell → the messages that have its value, those that have not, those fr
   const tops = new Set<number>();
   const shown = async (count: number) => {
     await expect.poll(() => page.locator('.reached').textContent()).toMatch(new RegExp(`^${count} message`));
-    // The rows move down as the figures come.
     await settled(page, count);
     tops.add((await boxOf(page, '#row-0')).y);
   };
@@ -374,7 +373,6 @@ test('a cell → the messages that have its value, those that have not, those fr
   await press('time', 'From this time on');
   await shown(5);
   expect(await drawer(page).count()).toBe(0);
-  // What is set and taken away again moves none of them.
   expect(tops.size).toBe(1);
 });
 
@@ -392,8 +390,11 @@ test('a word for how it went → the filter by status that it means', async () =
 });
 
 test('an address written as the API takes it → all of it is asked for, and stands among the filters', async () => {
-  const { page } = await seeded(8, {}, '&generalStatus=UNDELIVERABLE,EXPIRED&errorName[not]=EC_ABSENT_SUBSCRIBER_SM');
+  const asked = '&generalStatus=UNDELIVERABLE,EXPIRED&errorName[not]=EC_ABSENT_SUBSCRIBER_SM';
+  const { page } = await seeded(8, { viewport: { width: 1024, height: 768 } }, asked);
   await expect.poll(() => page.locator('.reached').textContent()).toBe('1 message');
   const filters = page.getByRole('list', { name: 'Filters that are set' }).locator('.chip-value');
   expect((await filters.allTextContents()).slice(1)).toEqual(['UNDELIVERABLE', 'EXPIRED', 'EC_ABSENT_SUBSCRIBER_SM']);
+  // In one line.
+  expect((await boxOf(page, '.chips')).height).toBe((await boxOf(page, '.chip-clear')).height);
 });

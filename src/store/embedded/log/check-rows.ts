@@ -8,10 +8,11 @@ import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
 import { checkOwn } from '../segment/open-rows.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
 
-/** Why an index is of no use for this segment of this log, as far as it says so itself. */
-export function indexFlaw(header: IndexHeader, id: number, hashSeed: number): string | undefined {
+/** Why an index is of no use for this segment of this log, where it is known which that is, as far as it says so itself. */
+export function indexFlaw(header: IndexHeader, id: number, hashSeed: number | undefined): string | undefined {
   if (header.segment !== id) return `it is of segment ${header.segment}`;
-  return header.hashSeed === hashSeed ? undefined : 'its hashes were made with another seed';
+  const isOurs = hashSeed === undefined || header.hashSeed === hashSeed;
+  return isOurs ? undefined : 'its hashes were made with another seed';
 }
 
 /** Opens the index of a segment of this log. Throws `DamagedIndex` where it is another's, as far as it says so itself. */

@@ -11,6 +11,7 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
+import { indexFlaw } from './check-rows.ts';
 
 /** What an older version says of a segment: its index. */
 export function indexedHolding(folder: Folder, id: number): Holding | undefined {
@@ -19,8 +20,7 @@ export function indexedHolding(folder: Folder, id: number): Holding | undefined 
     const index = new IndexFile(folder.index(id), folder.disk);
     index.close();
     // One of another segment, or another log, tells nothing of this one.
-    if (index.header.segment !== id || index.header.hashSeed !== (folder.hashSeed ?? index.header.hashSeed))
-      return undefined;
+    if (indexFlaw(index.header, id, folder.hashSeed) !== undefined) return undefined;
     const { firstSequence, messages, reports, minSentAt, maxSentAt, reportedUntil } = index.header;
     const [sentFrom, sentUntil] = messages === 0 ? [Infinity, -Infinity] : [minSentAt, maxSentAt];
     const none = { lostMessages: 0, lostReports: 0, createdAt: 0 };

@@ -1,5 +1,6 @@
 import { DamagedRow, isDamage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
+import { indexFlaw } from '../log/check-rows.ts';
 import { newFacetColumns } from '../segment/facet-columns.ts';
 import { FacetMaker } from '../segment/facet-maker.ts';
 import { facetSections } from '../segment/facets.ts';
@@ -16,7 +17,7 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
   try {
     const index = new IndexFile(folder.index(segmentId), folder.disk);
     index.close();
-    if (index.header.hashSeed !== (folder.hashSeed ?? index.header.hashSeed)) return false;
+    if (indexFlaw(index.header, segmentId, folder.hashSeed) !== undefined) return false;
     if (hasFacets(folder, segmentId, index)) return true;
     const { messages, reports, firstSequence, lostMessages = 0, lostReports = 0 } = index.header;
     const columns = newFacetColumns(messages, reports);

@@ -5,6 +5,7 @@ import { BlockMaker, type BlockRow } from '../../block/make-block.ts';
 import { DamagedRow } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
+import { indexFlaw } from '../log/check-rows.ts';
 import type { MessageRow, ReportRow, Rows } from '../rows/rows.ts';
 import type { VolumeBlock } from '../segment/block-rows.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
@@ -55,8 +56,8 @@ function mergeableHeader(folder: Folder, segmentId: number): IndexHeader | undef
   if (!folder.disk.exists(folder.index(segmentId)) || !folder.disk.exists(folder.rows(segmentId))) return undefined;
   const index = new IndexFile(folder.index(segmentId), folder.disk);
   index.close();
-  const { lostMessages = 0, lostReports = 0, segment, hashSeed } = index.header;
-  if (segment !== segmentId || hashSeed !== (folder.hashSeed ?? hashSeed)) return undefined;
+  const { lostMessages = 0, lostReports = 0 } = index.header;
+  if (indexFlaw(index.header, segmentId, folder.hashSeed) !== undefined) return undefined;
   return lostMessages + lostReports > 0 ? undefined : index.header;
 }
 

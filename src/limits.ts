@@ -20,6 +20,13 @@ export const limits = Object.freeze({
    * what is asked of each message must be bounded for the others too.
    */
   idListCharsMax: 2048,
+  /** What `text` asks for: characters of it, and how many words or phrases. */
+  textCharsMax: 200,
+  textTermsMax: 20,
+  /** A part of an id is found by so many characters of it. */
+  textPartCharsMin: 4,
+  /** How long messages are looked through for a page; then it ends, and tells how far it came. */
+  textBudgetMs: 1_000,
   urlBytesMax: 64 * 1024,
   pageLogsDefault: 50,
   pageLogsMax: 1000,

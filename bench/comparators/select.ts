@@ -1,5 +1,5 @@
 import { valuesOf } from '../../src/domain/filter.ts';
-import { type FilterName, filterFields } from '../../src/domain/filter-fields.ts';
+import { type ExactName, exactFields } from '../../src/domain/filter-fields.ts';
 import type { EpochMs } from '../../src/domain/message.ts';
 import { type Bookmark, InvalidBookmark, type Page, type Query } from '../../src/store/store.ts';
 import { logOf, number, type Row, type Value } from './rows.ts';
@@ -19,7 +19,7 @@ export type Dialect = {
 export type Statement = { readonly sql: string; readonly parameters: readonly (Value | readonly string[])[] };
 
 /** What the benchmark asks for; the tables have columns for these alone. */
-const columns: Partial<Readonly<Record<FilterName, string>>> = {
+const columns: Partial<Readonly<Record<ExactName, string>>> = {
   sender: 'sender',
   destination: 'destination',
   bulkId: 'bulk_id',
@@ -41,7 +41,7 @@ export class Conditions {
   constructor({ account, filter, sentSince }: Asked, dialect: Dialect) {
     this.#dialect = dialect;
     this.is('account_id', '=', account);
-    for (const { name } of filterFields) {
+    for (const { name } of exactFields) {
       const [column, values] = [columns[name], valuesOf(filter, name)];
       if (values !== undefined && column === undefined) throw new RangeError(`there is no column of ${name}`);
       if (column !== undefined) this.#oneOf(column, values);

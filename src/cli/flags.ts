@@ -105,6 +105,11 @@ export function filterOptions(command: Command): Command {
 }
 
 function filterOption({ name, noun, many, kind }: FilterField, prefix: string, which: string): Option {
+  if (kind === 'words')
+    return new Option(
+      `${prefix}${name} <words>`,
+      `${which} messages with these words, or "a phrase", in content or ids`,
+    );
   const flag = `${prefix}${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)} <value>`;
   const option = new Option(flag, `${which} this ${noun}${many ? '; may be given several times' : ''}`);
   if (kind === 'group') option.choices(statusGroupNames);

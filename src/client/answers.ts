@@ -13,7 +13,8 @@ function isMessage(value: unknown): value is Message {
 export function readPage(text: string): LogsPage {
   const body = parseJson(text);
   if (!isRecord(body) || !Array.isArray(body.results) || !body.results.every(isLog)) throw new UnexpectedAnswer('logs');
-  return { results: body.results, ...readCursor(body.cursor) };
+  const { results, searchedSince } = body;
+  return { results, ...readCursor(body.cursor), ...(typeof searchedSince === 'string' && { searchedSince }) };
 }
 
 function readCursor(cursor: unknown): Pick<LogsPage, 'cursor'> {

@@ -84,6 +84,8 @@ export type LogsPage = {
   readonly results: readonly Log[];
   /** When it was asked for; without a `nextCursor` on the last page. */
   readonly cursor?: { readonly limit: number; readonly nextCursor?: string };
+  /** Messages were looked through for `text` until the time was over: those sent later than this. The cursor goes on from there. */
+  readonly searchedSince?: string;
 };
 
 /** A page with the text that it was answered in. */

@@ -9,20 +9,20 @@ type FieldRow = {
   readonly noun: string;
   /** Whether a query may name several values. */
   readonly many: boolean;
+  /** Whether reports change it: then it is asked of a message as it is now, or was when a walk began. */
+  readonly changes: boolean;
+};
+
+type ExactRow = FieldRow & {
   /**
    * `number`: of international form. `group`: a group of statuses. `code`: a whole number, as its decimal text.
    */
   readonly kind: 'text' | 'number' | 'group' | 'code';
-  /** Whether reports change it: then it is asked of a message as it is now, or was when a walk began. */
-  readonly changes: boolean;
   readonly valueIn: (log: Filtered) => string | undefined;
 };
 
-/**
- * Everything that logs can be filtered by beside their time, in the order of the vendor's page. Parameters, their
- * description, flags of the command line, the client and every engine go by this table.
- */
-export const filterFields = [
+/** What logs are filtered by as it stands in them, in the order of the vendor's page: what engines look values up by. */
+export const exactFields = [
   {
     name: 'sender',
     noun: 'sender',
@@ -105,12 +105,29 @@ export const filterFields = [
     changes: false,
     valueIn: log => log.campaignReferenceId,
   },
-] as const satisfies readonly FieldRow[];
+] as const satisfies readonly ExactRow[];
+
+/**
+ * Everything that logs can be filtered by beside their time. Parameters, their description, flags of the command line and
+ * the client go by this table; `kind: 'words'` is what `text-search.ts` tells of a whole message.
+ */
+export const filterFields = [
+  ...exactFields,
+  {
+    name: 'text',
+    noun: 'text',
+    many: false,
+    kind: 'words',
+    changes: false,
+  },
+] as const satisfies readonly (FieldRow & { readonly kind: ExactRow['kind'] | 'words' })[];
 
 /** Whether a text is a code's number as a log writes it: no `+`, no zeros before it, and none that a log cannot have. */
 export function isCode(text: string): boolean {
   return /^(?:0|-?[1-9]\d{0,15})$/.test(text) && Number.isSafeInteger(Number(text));
 }
 
+export type ExactField = (typeof exactFields)[number] & ExactRow;
+export type ExactName = ExactField['name'];
 export type FilterField = (typeof filterFields)[number] & FieldRow;
 export type FilterName = FilterField['name'];

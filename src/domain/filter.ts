@@ -1,6 +1,7 @@
-import { type Filtered, type FilterName, filterFields } from './filter-fields.ts';
+import { type Filtered, type FilterField, type FilterName, filterFields } from './filter-fields.ts';
 import type { Binding, EpochMs, LogRecord, MessageIdentity } from './message.ts';
 import { statusGroupNames } from './registry.ts';
+import { textMatcher } from './text-search.ts';
 
 /** Of each field the value asked for, or several of which a log has one; never an empty list. */
 export type Conditions = { readonly [name in FilterName]?: string | readonly string[] };
@@ -43,6 +44,22 @@ export function groupIdsOf(filter: Filter): readonly number[] | undefined {
 /** Whether nothing but a time is asked for. */
 export function asksForTimeOnly(filter: Filter): boolean {
   return filterFields.every(({ name }) => !asksFor(filter, name));
+}
+
+/** Whether words are asked for or left out: then messages have to be looked through. */
+export function asksForText(filter: Filter): boolean {
+  return asksFor(filter, 'text');
+}
+
+/** What a filter asks beside words, for engines that look messages through themselves. */
+export function withoutText({ text: _, not, ...others }: Filter): Filter {
+  const { text: __, ...excluded } = not ?? {};
+  return { ...others, ...(Object.keys(excluded).length > 0 && { not: excluded }) };
+}
+
+/** What a filter asks of the words of messages alone. */
+export function textOf({ text, not }: Filter): Filter {
+  return { ...(text !== undefined && { text }), ...(not?.text !== undefined && { not: { text: not.text } }) };
 }
 
 /** Whether a value is asked for that reports change: what matches now may not have matched when a walk began. */
@@ -94,18 +111,26 @@ export function conditionMatcher(
 ): (log: Filtered) => boolean {
   const fields = filterFields.filter(field => changes === undefined || changes === field.changes);
   const testsOf = (conditions: Conditions, isExclusion: boolean) =>
-    fields.flatMap(({ name, valueIn }) => {
-      const values = valuesOf(conditions, name);
-      return values === undefined ? [] : [testOf(valueIn, values, isExclusion)];
+    fields.flatMap(field => {
+      const values = valuesOf(conditions, field.name);
+      if (values === undefined) return [];
+      const has = testOf(field, values);
+      return [(log: Filtered) => has(log) !== isExclusion];
     });
   const tests = [...testsOf(filter, false), ...testsOf(filter.not ?? {}, true)];
   return log => tests.every(test => test(log));
 }
 
-function testOf(valueIn: (log: Filtered) => string | undefined, values: readonly string[], isExclusion: boolean) {
+/** Whether a log has one of some values of a field. */
+function testOf(field: FilterField, values: readonly string[]): (log: Filtered) => boolean {
+  if (field.kind === 'words') {
+    const all = values.map(textMatcher);
+    return log => all.some(hasText => hasText(log));
+  }
+  const { valueIn } = field;
   const named = new Set(values);
-  return (log: Filtered) => {
+  return log => {
     const value = valueIn(log);
-    return (value !== undefined && named.has(value)) !== isExclusion;
+    return value !== undefined && named.has(value);
   };
 }

@@ -153,15 +153,29 @@ export type Query = {
   readonly walk: boolean;
   /** The `next` of the page before, with the same account and filter; the caller guards that they are the same. */
   readonly after?: Bookmark;
+  /**
+   * How long messages are looked through for words (`filter.text`): the page ends then with what was found, and has
+   * `reached`. Without it they are all looked through, and it concerns no other filter.
+   */
+  readonly budgetMs?: number;
 };
 
 /** Where a walk, or whoever follows the log, goes on. Opaque, printable ASCII, made by the engine; `InvalidBookmark` when it is not one of its own. */
 export type Bookmark = string;
 
-export type Page = { readonly logs: readonly LogRecord[]; readonly next?: Bookmark };
+export type Page = { readonly logs: readonly LogRecord[] } & PageEnd;
 
 /** `text` holds `count` logs in the asked form, UTF-8 encoded. */
-export type RenderedPage = { readonly text: Uint8Array; readonly count: number; readonly next?: Bookmark };
+export type RenderedPage = { readonly text: Uint8Array; readonly count: number } & PageEnd;
+
+export type PageEnd = {
+  readonly next?: Bookmark;
+  /**
+   * Its time was over: what was sent later than this was looked through, with some of what was sent then. `next` goes on
+   * from there, also where no walk was asked for. At least one more message was looked at than at the page before.
+   */
+  readonly reached?: EpochMs;
+};
 
 export type ChangesQuery = {
   readonly account: AccountId;

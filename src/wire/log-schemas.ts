@@ -186,6 +186,12 @@ export const pageSchema = Type.Object(
         { title: 'Cursor' },
       ),
     ),
+    searchedSince: Type.Optional(
+      Type.String({
+        description:
+          'Where `text` was looked for until the time was over: what was sent later than this has been looked through. `nextCursor` goes on from there, also where no cursor was asked for.',
+      }),
+    ),
   },
   { title: 'Page' },
 );

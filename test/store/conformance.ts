@@ -11,6 +11,7 @@ import { recordingTests } from './conformance/recording.ts';
 import { reportTests } from './conformance/reports.ts';
 import { retentionTests } from './conformance/retention.ts';
 import { summaryTests } from './conformance/summary.ts';
+import { textTests } from './conformance/text.ts';
 import { valueTests } from './conformance/values.ts';
 import { volumeTests } from './conformance/volume.ts';
 import { waitingTests } from './conformance/waiting.ts';
@@ -38,10 +39,17 @@ export const ownGroups: readonly Group[] = [
   neighbourTests,
 ];
 
-const allGroups: readonly Group[] = [...ownGroups, modelTests, volumeTests];
+const allGroups: readonly Group[] = [...ownGroups, textTests, modelTests, volumeTests];
 
 /** What depends on how the rows of old messages are kept. */
-export const keepingGroups: readonly Group[] = [readingTests, valueTests, walkTests, changesTests, retentionTests];
+export const keepingGroups: readonly Group[] = [
+  readingTests,
+  valueTests,
+  textTests,
+  walkTests,
+  changesTests,
+  retentionTests,
+];
 
 /** What depends on where it is read. */
 export const readingGroups: readonly Group[] = [
@@ -50,6 +58,7 @@ export const readingGroups: readonly Group[] = [
   walkTests,
   changesTests,
   summaryTests,
+  textTests,
   neighbourTests,
   modelTests,
 ];

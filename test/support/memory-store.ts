@@ -11,7 +11,7 @@ import {
 } from '../../src/domain/acceptance.ts';
 import { Parts } from '../../src/domain/breakdown.ts';
 import { evidenceOf, settled } from '../../src/domain/evidence.ts';
-import { conditionMatcher, type Filter, matches } from '../../src/domain/filter.ts';
+import { asksForText, conditionMatcher, type Filter, matches } from '../../src/domain/filter.ts';
 import type {
   AccountId,
   EpochMs,
@@ -107,6 +107,8 @@ export type MemoryStoreHooks = {
   readonly delay?: () => Promise<void>;
   /** What `stats` tells as records taken but not yet durable. */
   readonly queuedRecords?: () => number;
+  /** Messages that are looked through for words before the time of a page is over. */
+  readonly lookedThroughMax?: number;
 };
 
 /** The reference store: the contract in its plainest form, and the model that engines are compared with. */
@@ -146,9 +148,9 @@ export class MemoryStore implements Store {
 
   async render(query: Query, form: LogForm): Promise<RenderedPage> {
     await this.#admit();
-    const { logs, next } = this.#page(query);
+    const { logs, ...end } = this.#page(query);
     const text = new TextEncoder().encode(renderLogs(logs, form));
-    return { text, count: logs.length, ...(next !== undefined && { next }) };
+    return { text, count: logs.length, ...end };
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
@@ -253,12 +255,17 @@ export class MemoryStore implements Store {
     const reportSequence = kept.reduce((newest, row) => Math.max(newest, row.reports.at(-1)?.sequence ?? 0), 0);
     const start: Place = query.after === undefined ? beginning(rowSequence, reportSequence) : decode(query.after);
     const found: { readonly row: Row; readonly log: LogRecord }[] = [];
+    let left = asksForText(query.filter) && query.budgetMs !== undefined ? this.#hooks.lookedThroughMax : undefined;
     for (const row of sortedRows(account)) {
       if (found.length > query.limit) break;
       if (row.sequence > start.rowSequence || !liesBehind(row, start) || row.identity.sentAt < query.sentSince)
         continue;
       const log = shown(row, query.filter, start.reportSequence);
       if (log !== undefined) found.push({ row, log });
+      if (left === undefined || --left > 0 || found.length > query.limit) continue;
+      const { sentAt } = row.identity;
+      const next = encode({ ...start, sentAt, sequence: row.sequence });
+      return { logs: found.map(({ log }) => log), next, reached: sentAt };
     }
     const page = found.slice(0, query.limit);
     const last = page.at(-1)?.row;

@@ -75,7 +75,7 @@ describe('parseLogsQuery', () => {
 
   test('every field, to ask for and to leave out → read alike, and bounded alike', () => {
     for (const { name, many, kind } of filterFields) {
-      const value = { group: 'REJECTED', code: '7', number: '+1', text: 'x' }[kind];
+      const value = { group: 'REJECTED', code: '7', number: '+1', text: 'x', words: 'x' }[kind];
       const written = encodeURIComponent(value);
       const read = many ? [value] : value;
       expect(asked(`${name}=${written}`).filter).toEqual({ [name]: read });

@@ -29,7 +29,9 @@ export function addQuery(program: Command): void {
     const most = flags.all === true ? Number.POSITIVE_INFINITY : (count(flags, 'limit') ?? limits.pageLogsDefault);
     const isTable = process.stdout.isTTY && flags.json !== true;
     let left = most;
-    for await (const { results, text } of pages(clientOf(command), filterOf(flags), most)) {
+    for await (const { results, text, searchedSince } of pages(clientOf(command), filterOf(flags), most)) {
+      // Where messages are looked through for words, a part of the log may have none.
+      if (results.length === 0 && (searchedSince !== undefined || left < most)) continue;
       if (isTable) await print(await tableText(results.slice(0, left), columns));
       else await print(linesOf(text).slice(0, left).join(''));
       left -= results.length;
@@ -45,7 +47,8 @@ async function* pages(
   most: number,
 ): AsyncGenerator<AnsweredPage, void, undefined> {
   const limit = Math.min(most, limits.pageLogsMax);
-  if (most <= limit) yield await client.logsPage({ ...filter, limit });
+  const isText = filter.text !== undefined || filter.not?.text !== undefined;
+  if (most <= limit && !isText) yield await client.logsPage({ ...filter, limit });
   else yield* client.allPages({ ...filter, limit });
 }
 

@@ -81,13 +81,18 @@ async function* pages(
   { format, hold }: Sending,
 ): AsyncGenerator<Uint8Array> {
   if (format === 'csv') yield Buffer.from(csvHeader);
+  let limit = firstLogs;
   for (let at = first; ; ) {
     hold(at.text.length);
     // In pieces: the connection would hold the whole page once more.
     for (let from = 0; from < at.text.length; from += pieceBytes) yield at.text.subarray(from, from + pieceBytes);
     if (at.next === undefined) return;
-    const fitting = Math.floor((limits.exportPageBytes * at.count) / Math.max(1, at.text.length));
-    at = await next(Math.min(Math.max(fitting, 1), limits.pageLogsMax), at.next);
+    // Of one that was looked through for words and has none, there is nothing to learn.
+    if (at.count > 0) {
+      const fitting = Math.floor((limits.exportPageBytes * at.count) / Math.max(1, at.text.length));
+      limit = Math.min(Math.max(fitting, 1), limits.pageLogsMax);
+    }
+    at = await next(limit, at.next);
   }
 }
 
@@ -99,6 +104,6 @@ function page(
   signal: AbortSignal,
 ): Promise<RenderedPage> {
   const sentSince = deps.clock() - deps.retentionOf(account);
-  const query = { account, filter, sentSince, limit, walk: true };
+  const query = { account, filter, sentSince, limit, walk: true, budgetMs: limits.textBudgetMs };
   return deps.store.render(after === undefined ? query : { ...query, after }, format, signal);
 }

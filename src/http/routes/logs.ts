@@ -1,7 +1,9 @@
 import { type Filter, restrict } from '../../domain/filter.ts';
-import type { AccountId } from '../../domain/message.ts';
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { limits } from '../../limits.ts';
 import { type AskLog, answerIn } from '../../mirror/check/log-client.ts';
 import { type Bookmark, InvalidBookmark, type RenderedPage } from '../../store/store.ts';
+import { formatDateTime } from '../../wire/date-time.ts';
 import { type LogsQuery, parseLogsQuery } from '../../wire/query/filter-query.ts';
 import type { HeldAnswers } from '../answer/held-answers.ts';
 import { release } from '../answer/release.ts';
@@ -62,7 +64,7 @@ export async function answerTo(
   const page =
     filter === undefined ? emptyPage : await whileAsked(signal => render(deps, walk, filter, asked, after, signal));
   const next = page.next === undefined ? undefined : cursors.seal(page.next, walk);
-  const body = Buffer.concat([head, page.text, Buffer.from(tail(asked, next))]);
+  const body = Buffer.concat([head, page.text, Buffer.from(tail(asked, next, page.reached))]);
   release(page.text);
   return body;
 }
@@ -86,7 +88,8 @@ async function render(
   signal: AbortSignal,
 ): Promise<RenderedPage> {
   const sentSince = clock() - Math.min(retentionOf(account), compatibleRetentionMs);
-  const query = { account, filter, sentSince, limit, walk: useCursor, ...(after !== undefined && { after }) };
+  const budgetMs = limits.textBudgetMs;
+  const query = { account, filter, sentSince, limit, walk: useCursor, budgetMs, ...(after !== undefined && { after }) };
   try {
     return await store.render(query, 'json', signal);
   } catch (error) {
@@ -96,7 +99,9 @@ async function render(
   }
 }
 
-function tail({ limit, useCursor }: LogsQuery, nextCursor: string | undefined): string {
-  if (!useCursor) return ']}';
-  return `],"cursor":${JSON.stringify({ limit, ...(nextCursor !== undefined && { nextCursor }) })}}`;
+function tail({ limit, useCursor }: LogsQuery, nextCursor: string | undefined, reached: EpochMs | undefined): string {
+  if (!useCursor && nextCursor === undefined) return ']}';
+  const cursor = JSON.stringify({ limit, ...(nextCursor !== undefined && { nextCursor }) });
+  const searchedSince = reached === undefined ? '' : `,"searchedSince":"${formatDateTime(reached)}"`;
+  return `],"cursor":${cursor}${searchedSince}}`;
 }

@@ -1,4 +1,4 @@
-import type { FilterName } from '../../domain/filter-fields.ts';
+import type { ExactName } from '../../domain/filter-fields.ts';
 import type { AccountId } from '../../domain/message.ts';
 
 /** The fields that messages are looked up by, in the order that their hashes stand in. */
@@ -10,7 +10,7 @@ export const lookUpFields = [
   'entityId',
   'applicationId',
   'campaignReferenceId',
-] as const satisfies readonly FilterName[];
+] as const satisfies readonly ExactName[];
 
 /** The fields that have a column; their places are part of their hashes, so further ones come last. */
 export const columnFields = [
@@ -18,7 +18,7 @@ export const columnFields = [
   'generalStatus',
   'errorName',
   'errorId',
-] as const satisfies readonly FilterName[];
+] as const satisfies readonly ExactName[];
 
 /** The hash of an absent value; no value has it. */
 export const absentHash = 0;

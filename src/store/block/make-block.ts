@@ -1,5 +1,5 @@
 import { crc32, zstdCompressSync } from 'node:zlib';
-import { type Filtered, filterFields } from '../../domain/filter-fields.ts';
+import { exactFields, type Filtered } from '../../domain/filter-fields.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { makeFilter } from './bloom.ts';
 import { CodeMaker, packTimes, packValues } from './columns.ts';
@@ -31,7 +31,7 @@ export class BlockMaker {
   readonly #rowsMax: number;
   readonly #times: Float64Array;
   readonly #accounts: CodeMaker;
-  readonly #columns: readonly (ColumnMaker & (typeof filterFields)[number])[];
+  readonly #columns: readonly (ColumnMaker & (typeof exactFields)[number])[];
   readonly #keys = new Set<number>();
   readonly #frames: Uint8Array[] = [];
   readonly #dictionary: Uint8Array | undefined;
@@ -52,7 +52,7 @@ export class BlockMaker {
     this.#rowsMax = rowsMax;
     this.#times = new Float64Array(rowsMax);
     this.#accounts = new CodeMaker(rowsMax, Infinity);
-    this.#columns = filterFields.map(field => ({
+    this.#columns = exactFields.map(field => ({
       ...field,
       field: columnFields.indexOf(field.name),
       codes: new CodeMaker(rowsMax),

@@ -1,5 +1,5 @@
 import { crc32, zstdDecompressSync } from 'node:zlib';
-import type { FilterName } from '../../domain/filter-fields.ts';
+import type { ExactName } from '../../domain/filter-fields.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { nodeCrypto } from '../../threads.ts';
 import { mayContain } from './bloom.ts';
@@ -199,7 +199,7 @@ export class Block {
   }
 
   /** `undefined` when no row has a value. */
-  column(name: FilterName): Column | undefined {
+  column(name: ExactName): Column | undefined {
     if (this.#has(`${name}.hashes`)) return { kind: 'hashes', hashes: wordsIn(this.#whole(`${name}.hashes`)) };
     if (!this.#has(`${name}.codes`)) return undefined;
     const values = valuesIn(this.#whole(`${name}.values`));

@@ -4,6 +4,7 @@ import type { Conditions, Filter } from '../../domain/filter.ts';
 import { type FilterField, filterFields, isCode } from '../../domain/filter-fields.ts';
 import type { EpochMs } from '../../domain/message.ts';
 import { statusGroupNames } from '../../domain/registry.ts';
+import { textFlaw } from '../../domain/text-search.ts';
 import { isTimeZone } from '../../domain/wall-clock.ts';
 import { limits } from '../../limits.ts';
 import type { Parsed } from '../parsed.ts';
@@ -167,6 +168,7 @@ function readValues(
   name: string,
   { many, kind }: FilterField,
 ): string | readonly string[] | undefined {
+  if (kind === 'words') return readWords(query, name);
   if (!many) return kind === 'number' ? query.number(name) : query.text(name);
   if (kind === 'text') return query.texts(name, limits.idListCharsMax);
   const values = query.list(name, limits.idListCharsMax);
@@ -175,6 +177,12 @@ function readValues(
   if (kind === 'code' && values?.every(isCode) === false)
     return query.refuse(name, 'must be a whole number, or several of them');
   return values;
+}
+
+function readWords(query: QueryReader, name: string): string | undefined {
+  const text = query.text(name);
+  const flaw = text === undefined ? undefined : textFlaw(text);
+  return flaw === undefined ? text : query.refuse(name, flaw);
 }
 
 /**

@@ -19,6 +19,16 @@ const dateTime = (description: string) =>
 const listForms =
   'Comma-separated, repeated, as `name[]` or as `name[0]`. `\\,` is a comma inside a value; blanks around a value do not count, unless it was recorded with them.';
 
+const words = (description: string): TSchema =>
+  Type.String({
+    minLength: 1,
+    maxLength: limits.textCharsMax,
+    // Beside others one that is neither a control character nor a sign of ASCII.
+    pattern: `^[^${controls}]*[^${controls} -/:-@\\[-\`{-~][^${controls}]*$`,
+    description,
+    examples: ['invoice "due today"', '4f1c-99'],
+  });
+
 /** The parameters of every call that reads logs, in the order of the vendor's page. */
 export const filterParameters: { readonly [name: string]: TSchema } = {
   ...Object.fromEntries(filterFields.map(field => [field.name, parameterOf(field)])),
@@ -35,6 +45,10 @@ export function excluded(name: string): string {
 
 function parameterOf(field: FilterField): TSchema {
   const { noun, many } = field;
+  if (field.kind === 'words')
+    return words(
+      `Ours: messages with all of these words, whatever their order, case and accents, in their content or ids; "a phrase" in quotation marks has its words side by side. Words are whole, but in ids ${limits.textPartCharsMin} characters of any part are enough. At most ${limits.textTermsMax} words and phrases. An answer that looked messages through for too long has \`searchedSince\` and a cursor.`,
+    );
   if (!many) return text(`The ${noun}, exact match.`);
   const bound = `at most ${limits.idListCharsMax} characters together`;
   return Type.Array(oneOf(field), { minItems: 1, description: `One of these: the ${noun}, ${bound}. ${listForms}` });
@@ -42,12 +56,13 @@ function parameterOf(field: FilterField): TSchema {
 
 function exclusionOf(field: FilterField): TSchema {
   const { name, noun, many } = field;
+  if (field.kind === 'words') return words('Ours: messages that `text` would not find by this.');
   const description = `Not this ${noun}. In the forms of \`${name}\`.`;
   return many ? Type.Array(oneOf(field), { minItems: 1, description }) : text(description);
 }
 
 /** One value of a list. */
-function oneOf({ kind }: FilterField): TSchema {
+function oneOf({ kind }: Pick<FilterField, 'kind'>): TSchema {
   if (kind === 'group') return Type.Enum([...statusGroupNames]);
   if (kind === 'code') return Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
   // Something beside commas, which alone are no value.

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Filtered, type FilterName, filterFields } from '../../../src/domain/filter-fields.ts';
+import { type ExactName, exactFields, type Filtered } from '../../../src/domain/filter-fields.ts';
 import { noError, pendingAccepted } from '../../../src/domain/registry.ts';
 import type { Column } from '../../../src/store/block/columns.ts';
 import { DamagedBlock, OtherBlockVersion } from '../../../src/store/block/damage.ts';
@@ -61,9 +61,9 @@ function bodiesAt(block: Block, rows: readonly number[]): readonly Uint8Array[] 
   return rows.flatMap(row => frames[asked.indexOf(Math.floor(row / frameRows))]?.body(row % frameRows) ?? []);
 }
 
-const valueIn = ({ log }: BlockRow, name: FilterName) =>
-  log && filterFields.find(field => field.name === name)?.valueIn(log);
-const hashOf = (account: number, name: FilterName, value: string) =>
+const valueIn = ({ log }: BlockRow, name: ExactName) =>
+  log && exactFields.find(field => field.name === name)?.valueIn(log);
+const hashOf = (account: number, name: ExactName, value: string) =>
   hashValue(seed, account, columnFields.indexOf(name), value);
 
 function told(column: Column | undefined, row: number): string | number | undefined {
@@ -78,7 +78,7 @@ function readings(block: Block): ReadonlyMap<string, unknown> {
   const attempts: [string, () => unknown][] = [
     ['times', () => block.times()],
     ['accounts', () => block.accounts()],
-    ...filterFields.map(({ name }): [string, () => unknown] => [name, () => block.column(name)]),
+    ...exactFields.map(({ name }): [string, () => unknown] => [name, () => block.column(name)]),
     ...Array.from({ length: block.frames }, (_, frame): [string, () => unknown] => [
       `frame ${frame}`,
       () => block.bodies(frame).map(body => Buffer.from(body).toString('hex')),
@@ -112,7 +112,7 @@ describe('a block', () => {
         expect(bodiesAt(block, some).map(body => Buffer.from(body))).toEqual(
           some.map(at => Buffer.from(rows[at]?.body ?? [])),
         );
-        for (const { name } of filterFields) {
+        for (const { name } of exactFields) {
           const column = block.column(name);
           const expected = rows.map(row => {
             const value = valueIn(row, name);
@@ -133,7 +133,7 @@ describe('a block', () => {
     const rows = Array.from({ length: 1000 }, (_, i) => row(i));
     const block = opened(made(rows));
     const denied = rows.flatMap(one =>
-      filterFields.filter(({ name }) => {
+      exactFields.filter(({ name }) => {
         const value = valueIn(one, name);
         return value !== undefined && !block.mayHave(hashOf(one.account, name, value));
       }),
@@ -200,7 +200,7 @@ describe('a block', () => {
   });
 
   test('every field of filters → has a column; the hashes of the embedded engine are the same', () => {
-    expect([...columnFields].sort()).toEqual(filterFields.map(({ name }) => name).sort());
+    expect([...columnFields].sort()).toEqual(exactFields.map(({ name }) => name).sort());
     expect(columnFields.slice(0, fields.length)).toEqual(fields);
   });
 });

@@ -59,6 +59,7 @@ const filtered = {
   entityId: ['e', 'f'],
   applicationId: ['a', 'b'],
   campaignReferenceId: ['k', 'l'],
+  text: ['m1', 'm2 s', 'text'],
 };
 
 /** Few conditions at once, so that something is found by most. */

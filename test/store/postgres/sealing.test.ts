@@ -73,6 +73,12 @@ test.skipIf(isGiven)('sealed hours → no rows, all found; a report takes out th
     const { logs } = await store.find(query({ filter: { generalStatus: 'DELIVERED' } }));
     expect(idsOf(logs)).toEqual(['m7', 'm299']);
     expect(idsOf((await store.find(query())).logs)).toEqual(ids(300));
+    // Words are looked for in blocks, and in what was taken out of them.
+    for (const id of ['m7', 'm8'])
+      expect(idsOf((await store.find(query({ filter: { text: `hello ${id}` } }))).logs)).toEqual([id]);
+    const filter = { text: 'hello' };
+    const range = summaryRange(filter, horizon, now, 10);
+    expect((await store.summarize({ account, filter, sentSince: horizon, range, budgetMs: 60_000 })).total).toBe(300);
     // What came late for sealed hours, and what was taken out, stays rows.
     await seal();
     expect(await held(database)).toEqual([2, blocks, 2]);

@@ -150,7 +150,7 @@ export class LogWalk {
     this.#place(slot, rows);
     this.#pagesLeft -= 1;
     this.#newest ??= rows[0]?.sentAt;
-    this.#scannedUntil = page.results.at(-1)?.sentAt ?? this.#scannedUntil;
+    this.#scannedUntil = page.searchedSince ?? page.results.at(-1)?.sentAt ?? this.#scannedUntil;
     const nextCursor = page.cursor?.nextCursor;
     this.#next = nextCursor === undefined ? undefined : { cursor: nextCursor };
   }

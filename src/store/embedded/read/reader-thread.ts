@@ -53,7 +53,7 @@ function* found(query: Query): Steps<Page> {
   for (let wasPaused = false; ; wasPaused = yield 0) {
     const { done, value } = search.next(wasPaused);
     if (!done) logs.push(...value);
-    else return { logs, ...(value !== undefined && { next: value }) };
+    else return { logs, ...value };
   }
 }
 
@@ -66,7 +66,7 @@ function* rendered(query: Query, form: LogForm): Steps<Answer> {
     const { done, value } = search.next(wasPaused);
     if (done) {
       const text = page.end();
-      return { answer: { text, count, ...(value !== undefined && { next: value }) }, transfer: [text.buffer] };
+      return { answer: { text, count, ...value }, transfer: [text.buffer] };
     }
     if (value.length === 0) continue;
     page.add((form === 'json' && count > 0 ? ',' : '') + renderLogs(value, form));

@@ -1,6 +1,6 @@
-import { asksForState, conditionMatcher } from '../../../domain/filter.ts';
+import { asksForState, asksForText, conditionMatcher } from '../../../domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord, MessageHistory } from '../../../domain/message.ts';
-import type { Bookmark, Query } from '../../store.ts';
+import type { PageEnd, Query } from '../../store.ts';
 import type { ReportState } from '../rows/rows.ts';
 import type { AccountWatermarks } from '../search/account-watermarks.ts';
 import { beginningAt, bookmarkOf, placeOf } from '../search/bookmark.ts';
@@ -17,6 +17,8 @@ import { logOf, timelineOf } from '../segment/record-row.ts';
 const rowsAtATime = 100;
 const firstRows = 8;
 const stepChars = 512 * 1024;
+/** Messages that are looked through for words before it is asked which come next. */
+const lookedThroughAtOnce = 1000;
 
 /** How many rows the next step takes, by how long the contents were that this one found. */
 export function rowsOfNext(found: readonly { readonly contentJson: string }[]): number {
@@ -30,41 +32,58 @@ export class Reader {
   readonly #segments: ReadSegments;
   readonly #ends: AccountWatermarks;
   readonly #hashSeed: number;
+  readonly #now: () => number;
 
-  constructor(segments: ReadSegments, ends: AccountWatermarks, hashSeed: number) {
+  constructor(
+    segments: ReadSegments,
+    ends: AccountWatermarks,
+    hashSeed: number,
+    now: () => number = () => performance.now(),
+  ) {
     this.#segments = segments;
     this.#ends = ends;
     this.#hashSeed = hashSeed;
+    this.#now = now;
   }
 
   /**
-   * Looks for a page: each step gives the logs that it found, newest first, and the end gives the `next` bookmark. Throws
-   * `InvalidBookmark`, and `DamagedSegment` when a segment must be set aside first.
+   * Looks for a page: each step gives the logs that it found, newest first, and the end gives what the page ends with.
+   * Throws `InvalidBookmark`, and `DamagedSegment` when a segment must be set aside first.
    */
-  *search(query: Query): Generator<readonly LogRecord[], Bookmark | undefined, boolean> {
+  *search(query: Query): Generator<readonly LogRecord[], PageEnd, boolean> {
     const place = query.after === undefined ? undefined : placeOf(query.after);
     const walk = place ?? beginningAt(yield* whole(this.#ends.of(query.account, query.sentSince)));
-    const asOf = query.walk || place !== undefined ? walk.asOf : undefined;
+    const isText = asksForText(query.filter);
+    const endsAt = isText && query.budgetMs !== undefined ? this.#now() + query.budgetMs : Infinity;
+    const mayGoOn = query.walk || place !== undefined || endsAt !== Infinity;
+    const asOf = mayGoOn ? walk.asOf : undefined;
     const candidates = candidatesOf(this.#segments, this.#hashSeed, query, walk, place !== undefined);
+    const behind = ({ sentAt, segmentId, ordinal }: Found) =>
+      bookmarkOf({ ...walk, sentAt, position: positionOf(segmentId, ordinal) });
     let count = 0;
     let rows = firstRows;
     let last: Found | undefined;
     for (;;) {
-      const taken = yield* searching(candidates.take(query.limit + 1 - count));
-      if (taken.length === 0) return undefined;
+      const wanted = query.limit + 1 - count;
+      const taken = yield* searching(candidates.take(isText ? Math.max(wanted, lookedThroughAtOnce) : wanted));
+      if (taken.length === 0) return {};
       // Rows can be long: a few at a time.
-      for (let at = 0; at < taken.length; ) {
-        const found = this.#logs(taken.slice(at, at + rows), query, asOf);
+      for (let at = 0; at < taken.length && count <= query.limit; ) {
+        const looked = taken.slice(at, at + rows);
+        const found = this.#logs(looked, query, asOf);
         at += rows;
         rows = rowsOfNext(found.map(({ log }) => log));
         const shown = found.slice(0, query.limit - count);
         last = shown.at(-1)?.place ?? last;
         count += found.length;
         if (yield shown.map(({ log }) => log)) candidates.afterPause();
+        const reached = looked.at(-1);
+        if (count <= query.limit && reached !== undefined && this.#now() >= endsAt)
+          return { next: behind(reached), reached: reached.sentAt };
       }
       if (count <= query.limit) continue;
-      if (asOf === undefined || last === undefined) return undefined;
-      return bookmarkOf({ ...walk, sentAt: last.sentAt, position: positionOf(last.segmentId, last.ordinal) });
+      const isAsked = query.walk || place !== undefined;
+      return isAsked && last !== undefined ? { next: behind(last) } : {};
     }
   }
 

@@ -1,4 +1,4 @@
-import { conditionMatcher } from '../../../domain/filter.ts';
+import { asksForText, conditionMatcher, withoutText } from '../../../domain/filter.ts';
 import type {
   AccountId,
   EpochMs,
@@ -33,6 +33,7 @@ import { firstOfAll, shareOf } from '../search/merge.ts';
 import type { Bounds } from '../search/page-query.ts';
 import { Pages } from '../search/pages.ts';
 import type { Source } from '../server/source.ts';
+import { lookedThroughAtOnce, lookThrough } from './look-through.ts';
 import { ownOf } from './own-snapshot.ts';
 
 /** Longer ones would not fit into a caller's cursor. */
@@ -90,31 +91,43 @@ export class Reader {
   }
 
   async #find(query: Query, spread: Spread, walk: Walk | undefined, signal?: AbortSignal): Promise<Page> {
-    const { account, limit } = query;
-    const asked = spread.asked(query);
+    const { account, limit, budgetMs = Infinity } = query;
+    const isText = asksForText(query.filter);
+    const asked = spread.asked(
+      isText ? { ...query, filter: withoutText(query.filter), limit: lookedThroughAtOnce } : query,
+    );
     const [only, ...others] = asked;
     const isWalk = query.walk || walk !== undefined;
-    // Slices that are asked one after the other must answer for one moment.
-    const needsSnapshot = isWalk || others.length > 0;
+    // Slices, and stretches, that are asked one after the other must answer for one moment.
+    const needsSnapshot = isWalk || others.length > 0 || isText;
     const sight = walk ?? (needsSnapshot ? await this.#database.sight() : undefined);
     const snapshot = sight?.snapshot;
     const bounds = { ...walk, ...(snapshot !== undefined && { snapshot }) };
+    const endsAt = performance.now() + budgetMs;
     const read = async (source: Source) => {
-      const rows =
-        only !== undefined && others.length === 0
-          ? await this.#pages.rows(source, only, bounds, spread.sealing)
-          : await this.#rowsOfAll(source, asked, { ...bounds, count: limit + 1 }, spread.sealing);
-      if (!isWalk || snapshot === undefined || rows.length <= limit) return { rows };
-      return { rows, bound: walk?.snapshot ?? (await ownOf(this.#database, source, { snapshot, account, spread })) };
+      const behind = (place: Place | undefined, count: number) => {
+        const within = place === undefined ? bounds : { ...bounds, place };
+        return only !== undefined && others.length === 0
+          ? this.#pages.rows(source, only, within, spread.sealing)
+          : this.#rowsOfAll(source, asked, { ...within, count }, spread.sealing);
+      };
+      const { rows, reached } = isText
+        ? await lookThrough(place => behind(place, lookedThroughAtOnce + 1), query, { from: walk?.place, endsAt })
+        : { rows: await behind(undefined, limit + 1), reached: undefined };
+      const isOver = reached === undefined && (!isWalk || rows.length <= limit);
+      if (isOver || snapshot === undefined) return { rows, reached };
+      const bound = walk?.snapshot ?? (await ownOf(this.#database, source, { snapshot, account, spread }));
+      return { rows, reached, bound };
     };
     const need = { account, ...(sight !== undefined && { sight }), ...(signal !== undefined && { signal }) };
-    const { rows, bound } = await this.#database.readWhere(need, read);
+    const { rows, reached, bound } = await this.#database.readWhere(need, read);
     const page = rows.slice(0, limit);
     const isInState = conditionMatcher(query.filter, { changes: true });
     const logs = page.map(row => shownIn(row, isInState));
-    const last = page.at(-1);
+    const last = reached ?? page.map(placeIn).at(-1);
     if (bound === undefined || last === undefined) return { logs };
-    return { logs, next: boundedBookmark({ place: placeIn(last), snapshot: bound }) };
+    const next = boundedBookmark({ place: last, snapshot: bound });
+    return { logs, next, ...(reached !== undefined && { reached: reached.sentAt }) };
   }
 
   /** The newest of all slices. */

@@ -5,7 +5,7 @@ import type { Page, RenderedPage } from '../../store.ts';
 /** Logs that are rendered before others have their turn: a page of long contents takes a tenth of a second. */
 const logsAtATime = 100;
 
-export async function rendered({ logs, next }: Page, form: LogForm): Promise<RenderedPage> {
+export async function rendered({ logs, ...end }: Page, form: LogForm): Promise<RenderedPage> {
   const pieces: Buffer[] = [];
   for (let at = 0; at < logs.length; at += logsAtATime) {
     if (at > 0) await setImmediate();
@@ -19,5 +19,5 @@ export async function rendered({ logs, next }: Page, form: LogForm): Promise<Ren
     text.set(piece, at);
     at += piece.length;
   }
-  return { text, count: logs.length, ...(next !== undefined && { next }) };
+  return { text, count: logs.length, ...end };
 }

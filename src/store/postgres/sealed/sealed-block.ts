@@ -1,5 +1,5 @@
 import { asksForTimeOnly, conditionMatcher, type Filter, valuesOf } from '../../../domain/filter.ts';
-import { filterFields } from '../../../domain/filter-fields.ts';
+import { exactFields } from '../../../domain/filter-fields.ts';
 import type { EpochMs } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import { integer, type Row, text } from '../../../postgres/cells.ts';
@@ -218,7 +218,7 @@ export type Needles = readonly (readonly Buffer[])[];
 
 /** Most rows of a frame are not what is asked for, and looking for a text takes less than parsing them. */
 export function needlesOf(filter: Filter): Needles {
-  return filterFields.flatMap(({ name, changes }) => {
+  return exactFields.flatMap(({ name, changes }) => {
     const values = changes ? undefined : valuesOf(filter, name);
     return values === undefined ? [] : [values.map(value => Buffer.from(JSON.stringify(value)))];
   });

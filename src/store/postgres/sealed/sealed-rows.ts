@@ -1,4 +1,4 @@
-import { type Filtered, filterFields } from '../../../domain/filter-fields.ts';
+import { exactFields, type Filtered } from '../../../domain/filter-fields.ts';
 import { integer, type Row } from '../../../postgres/cells.ts';
 import { columnFields, hashValue } from '../../block/hash.ts';
 import { packFrame, withSum } from '../../block/layout.ts';
@@ -36,10 +36,10 @@ export function sealedFrom(body: Uint8Array): SealedRow {
 }
 
 /** The fields whose values lead to blocks; ids are found by their keys. */
-export const keyFields = filterFields.filter(({ name }) => name !== 'messageId');
+export const keyFields = exactFields.filter(({ name }) => name !== 'messageId');
 
 /** As a column of integers holds it. */
-export function keyOf(seed: number, slice: Slice, { name }: (typeof filterFields)[number], value: string): number {
+export function keyOf(seed: number, slice: Slice, { name }: (typeof exactFields)[number], value: string): number {
   return hashValue(seed, slice, columnFields.indexOf(name), value) | 0;
 }
 

@@ -1,12 +1,12 @@
 import { type Conditions, type Filter, groupIdsOf, valuesOf } from '../../../domain/filter.ts';
-import { type FilterName, filterFields } from '../../../domain/filter-fields.ts';
+import { type ExactName, exactFields } from '../../../domain/filter-fields.ts';
 import { deliveryErrors, noError, unregisteredErrors } from '../../../domain/registry.ts';
 import { texts } from '../../../postgres/arrays.ts';
 import type { Value } from '../../../postgres/session.ts';
 import { errorBegins, errorMarks, foreignGroupMark, ownErrorMarks } from '../../words.ts';
 
 /** The fields that a column of `message` holds as it is asked for. */
-export const columns: readonly (readonly [name: FilterName, column: string])[] = filterFields
+export const columns: readonly (readonly [name: ExactName, column: string])[] = exactFields
   // Ids are found by their keys, groups and errors by their numbers.
   .filter(({ name, changes }) => name !== 'messageId' && !changes)
   .map(({ name }) => [name, columnOf(name)]);
@@ -48,7 +48,7 @@ export function conditions(filter: Filter, account: string, value: TakeValue): r
 
 /** What a filter leaves out of messages `m` by what identifies them. No index helps with it. */
 export function exclusions({ not = {} }: Filter, value: TakeValue): readonly string[] {
-  return filterFields.flatMap(({ name, changes }) => {
+  return exactFields.flatMap(({ name, changes }) => {
     const values = changes ? undefined : valuesOf(not, name);
     return values === undefined ? [] : [`(m.${columnOf(name)} = ANY (${value(texts(values))}::text[])) IS NOT TRUE`];
   });

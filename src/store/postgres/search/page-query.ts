@@ -1,5 +1,5 @@
 import { type Filter, groupIdsOf, valuesOf } from '../../../domain/filter.ts';
-import { filterFields } from '../../../domain/filter-fields.ts';
+import { exactFields } from '../../../domain/filter-fields.ts';
 import type { EpochMs } from '../../../domain/message.ts';
 import { noError } from '../../../domain/registry.ts';
 import { texts } from '../../../postgres/arrays.ts';
@@ -117,7 +117,7 @@ class PageBuilder {
     // One more than asked for tells whether there is a next page.
     this.#limit = `LIMIT ${query.limit + 1}`;
     this.#rarest = rarest;
-    this.#conditions = filterFields.filter(({ name }) => query.filter[name] !== undefined).length;
+    this.#conditions = exactFields.filter(({ name }) => query.filter[name] !== undefined).length;
   }
 
   build(): PageStatement {

@@ -1,6 +1,6 @@
 import { DatabaseError } from 'pg';
 import { Parts } from '../../../domain/breakdown.ts';
-import { asksForTimeOnly } from '../../../domain/filter.ts';
+import { asksForText, asksForTimeOnly } from '../../../domain/filter.ts';
 import type { EpochMs } from '../../../domain/message.ts';
 import {
   bucketOf,
@@ -22,8 +22,9 @@ import type { Slice } from '../rows/slices.ts';
 import type { BlockSource, ReadSealing } from '../sealed/sealed-blocks.ts';
 import type { Source } from '../server/source.ts';
 import { addParts, breakdownStatement } from './breakdown-query.ts';
-import { type CountedPart, countedIn, countStatement } from './count-query.ts';
+import { type CountedPart, type Counting, countedIn, countStatement } from './count-query.ts';
 import { countSealed } from './count-sealed.ts';
+import { countText } from './count-text.ts';
 import { countsIn, type Sums } from './sums.ts';
 import { hourMs } from './totals.ts';
 
@@ -34,10 +35,10 @@ const pendingMax = 200;
 const statementCancelled = '57014';
 
 /** Where messages are counted, and until when, by `performance.now()`: time runs from when it is first asked for. */
-type Counting = { readonly source: Source; readonly endsAt: () => number };
+type Within = { readonly source: Source; readonly endsAt: () => number };
 
 /** What each slice of the account is asked, for the figures of a range. */
-type Count = Counting & {
+type Count = Within & {
   readonly range: SummaryRange;
   readonly asked: readonly SummaryQuery[];
   readonly sealing: ReadSealing | undefined;
@@ -81,7 +82,7 @@ export class Summaries {
     );
   }
 
-  async #summarize(query: SummaryQuery, spread: Spread, counting: Counting): Promise<Summary> {
+  async #summarize(query: SummaryQuery, spread: Spread, within: Within): Promise<Summary> {
     const { filter, range, by, first, sentSince } = query;
     const whole = { from: Math.max(range.from, sentSince), to: range.to ?? Infinity };
     const parts = by && new Parts(by, first);
@@ -91,14 +92,14 @@ export class Summaries {
     if (asksForTimeOnly(filter) && by === undefined) {
       const minutes = wholeMinutes(whole);
       const slices = spread.slicesOf(query.account);
-      await Promise.all(slices.map(slice => this.#readCells({ slice, range, ...counting }, minutes, sheet)));
+      await Promise.all(slices.map(slice => this.#readCells({ slice, range, ...within }, minutes, sheet)));
       uncounted = [
         { from: Math.max(whole.from, minutes.to), to: whole.to },
         { from: whole.from, to: Math.min(whole.to, minutes.from) },
       ].filter(({ from, to }) => from < to);
     }
     const asked = spread.asked(query);
-    const firstFinished = await this.#count({ range, asked, sealing: spread.sealing, ...counting }, uncounted, sheet);
+    const firstFinished = await this.#count({ range, asked, sealing: spread.sealing, ...within }, uncounted, sheet);
     if (firstFinished > 0) return unfinishedSummary(range, sheet.buckets, firstFinished);
     const summary = completeSummary(range, sheet.buckets, sheet.total, parts);
     const isLossy = this.#database.damage.concerns(spread.slicesOf(query.account), whole);
@@ -107,7 +108,7 @@ export class Summaries {
 
   /** What is kept of these minutes, and what is not added up yet, as of one moment. */
   async #readCells(
-    { slice, range, source }: Counting & { readonly slice: Slice; readonly range: SummaryRange },
+    { slice, range, source }: Within & { readonly slice: Slice; readonly range: SummaryRange },
     minutes: Stretch,
     sheet: Sheet,
   ): Promise<void> {
@@ -149,19 +150,16 @@ export class Summaries {
           for (const part of partsOf(range, stretch, endsAt)) {
             const counted: CountedPart[] = [];
             for (const { account, filter } of asked) {
-              await session.run(timeLeft(endsAt));
-              const { text: counting, values } = countStatement({ account, filter, range, ...part });
-              counted.push(countedIn(await session.query({ text: counting }, values)));
-              if (sheet.parts !== undefined) {
-                const divided = breakdownStatement({ account, filter, range, ...part }, sheet.parts.by);
-                await session.run(timeLeft(endsAt));
-                addParts(sheet.parts, await session.query({ text: divided.text }, divided.values));
-              }
-              if (sealing !== undefined && part.from < sealing.until) {
-                const reads = together(session, () => session.run(timeLeft(endsAt)));
-                const sealedPart = { account, filter, range, ...part };
-                counted.push(await countSealed(reads, sealing, sealedPart, sheet.parts, () => timeLeft(endsAt)));
-              }
+              const counting = { account, filter, range, ...part };
+              const goOn = () => timeLeft(endsAt);
+              counted.push(
+                asksForText(filter)
+                  ? await countText(session, counting, sheet.parts, goOn)
+                  : await countAlone(session, counting, sheet.parts, goOn),
+              );
+              if (sealing === undefined || part.from >= sealing.until) continue;
+              const reads = together(session, () => session.run(goOn()));
+              counted.push(await countSealed(reads, sealing, counting, sheet.parts, goOn));
             }
             // Not before all of them are: what is told of a part is the whole of it.
             for (const one of counted) sheet.add(one);
@@ -176,6 +174,23 @@ export class Summaries {
       throw error;
     }
   }
+}
+
+/** Counts messages that are in no block, by the database alone. */
+async function countAlone(
+  session: Session,
+  counting: Counting,
+  parts: Parts | undefined,
+  goOn: () => string,
+): Promise<CountedPart> {
+  await session.run(goOn());
+  const { text: statement, values } = countStatement(counting);
+  const counted = countedIn(await session.query({ text: statement }, values));
+  if (parts === undefined) return counted;
+  const divided = breakdownStatement(counting, parts.by);
+  await session.run(goOn());
+  addParts(parts, await session.query({ text: divided.text }, divided.values));
+  return counted;
 }
 
 /** Reads of the session, each given the time that is left. */

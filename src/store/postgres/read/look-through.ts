@@ -1,0 +1,43 @@
+import { setImmediate } from 'node:timers/promises';
+import { conditionMatcher, textOf } from '../../../domain/filter.ts';
+import type { Row } from '../../../postgres/cells.ts';
+import type { Query } from '../../store.ts';
+import { logIn, type Place, placeIn } from '../rows/log-row.ts';
+
+/** Messages that are read at once to be looked through for words. */
+export const lookedThroughAtOnce = 1000;
+/** Those that are looked through before others have their turn. */
+const rowsAtATime = 100;
+
+/** Gives what else is asked for, newest first and behind a place: one more than `lookedThroughAtOnce` where there are more. */
+type RowsBehind = (place: Place | undefined) => Promise<readonly Row[]>;
+
+type LookingThrough = {
+  /** Where the page begins; before everything where it is absent. */
+  readonly from: Place | undefined;
+  /** By `performance.now()`. */
+  readonly endsAt: number;
+};
+
+/**
+ * The rows that have the words asked for: one more than the page has where there are more. `reached` is the last that was
+ * looked at when the time was over.
+ */
+export async function lookThrough(
+  rowsBehind: RowsBehind,
+  { filter, limit }: Query,
+  { from, endsAt }: LookingThrough,
+): Promise<{ readonly rows: readonly Row[]; readonly reached?: Place | undefined }> {
+  const hasText = conditionMatcher(textOf(filter));
+  const found: Row[] = [];
+  for (let place = from; ; ) {
+    const rows = await rowsBehind(place);
+    for (const [at, row] of rows.slice(0, lookedThroughAtOnce).entries()) {
+      if (at > 0 && at % rowsAtATime === 0) await setImmediate();
+      if (hasText(logIn(row)) && found.push(row) > limit) return { rows: found };
+      place = placeIn(row);
+    }
+    if (rows.length <= lookedThroughAtOnce) return { rows: found };
+    if (performance.now() >= endsAt) return { rows: found, reached: place };
+  }
+}

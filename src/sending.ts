@@ -114,7 +114,7 @@ async function overGraph(
     prove: (pages: readonly string[], isSignedWith: (secret: string) => boolean) => senders.signed(pages, isSignedWith),
     isOurs: (pages: readonly string[], isSignedWith: (secret: string) => boolean) =>
       senders.signedElsewhere(pages, isSignedWith),
-    receive: (body: unknown, proven: PageAccounts) => sender.receive(body, proven),
+    receive: (body: unknown, proven: PageAccounts, leftOut: number) => sender.receive(body, proven, leftOut),
   };
   const managed = { senders, check: (one: SenderPage) => checkPage(place, one.page, senders.keys(one)) };
   return { sender, webhooks, senders: managed, clock: Date.now };

@@ -94,6 +94,8 @@ export type SendingFigures = {
   readonly sends: Readonly<Record<'sent' | 'failed' | 'again' | 'unknown', number>>;
   /** Reports since the start, by what came of pushing them. */
   readonly pushes: Readonly<Record<'pushed' | 'failed' | 'dropped', number>>;
+  /** Events of Meta's webhooks since the start that were proven and are lost, by the reason. */
+  readonly lostEvents: Readonly<Record<'too large' | 'not kept', number>>;
 };
 
 /** Gives reports to callers; what becomes of an answer is told afterwards. */
@@ -117,8 +119,11 @@ export interface MetaWebhooks {
   ): Promise<ReadonlyMap<string, readonly AccountId[]>>;
   /** Whether a body that names none of our pages, as Meta's test events do, is signed with a secret of ours all the same. */
   isOurs(pages: readonly string[], isSignedWith: (secret: string) => boolean): Promise<boolean>;
-  /** Durable when it resolves; `false` when the body is not of a page. Nothing counts beyond what was proven. */
-  receive(body: unknown, proven: ReadonlyMap<string, readonly AccountId[]>): Promise<boolean>;
+  /**
+   * Durable when it resolves; `false` when the body is not of a page. Nothing counts beyond what was proven. Of the events
+   * so many were left out, which are counted as lost.
+   */
+  receive(body: unknown, proven: ReadonlyMap<string, readonly AccountId[]>, leftOut: number): Promise<boolean>;
 }
 
 /** Steers what plays Meta; `undefined` for a call that it does not know. */

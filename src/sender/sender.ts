@@ -36,6 +36,7 @@ export type SenderFigures = {
   readonly outbox?: OutboxStats;
   readonly sends: Dispatcher['counts'];
   readonly pushes: Pusher['counts'];
+  readonly lostEvents: Sender['lostEvents'];
 };
 
 const statsAgeMsMax = 1000;
@@ -54,6 +55,8 @@ export class Sender {
   readonly #teller: Teller;
   readonly #pusher: Pusher;
   readonly reports: ReportDesk;
+  /** Events of webhooks since the start that were proven, and that nobody brings again. */
+  readonly lostEvents = { 'too large': 0, 'not kept': 0 };
   #counted: Promise<OutboxStats | undefined> | undefined;
   #countedMs = 0;
 
@@ -83,9 +86,9 @@ export class Sender {
 
   /**
    * Takes the body of a webhook: durable when it resolves. Its events count for the accounts that it was proven for, page
-   * by page. `false` when it is not of a page.
+   * by page. `false` when it is not of a page. So many of its events were left out.
    */
-  async receive(body: unknown, proven: PageAccounts): Promise<boolean> {
+  async receive(body: unknown, proven: PageAccounts, leftOut = 0): Promise<boolean> {
     const { outbox, pages, clock, note } = this.#deps;
     const now = clock();
     const events = receiptsIn(body, now);
@@ -95,10 +98,20 @@ export class Sender {
       receipts,
       those => outbox.receive(those, now),
       // Meta would send the whole body again and again for it.
-      ({ page, kind }, error) => note('error', 'an event of a page cannot be kept', { err: error, page, kind }),
+      ({ page, kind }, error) => {
+        this.lostEvents['not kept']++;
+        note('error', 'an event of a page cannot be kept', { err: error, page, kind });
+      },
     );
     // Meta sends all of it again; what was kept of it comes to the same twice.
     if (cut !== undefined) throw cut.error;
+    if (leftOut > 0) {
+      this.lostEvents['too large'] += leftOut;
+      note('warn', 'events of pages were left out: each has more values than any of Meta', {
+        pages: [...proven.keys()],
+        leftOut,
+      });
+    }
     this.#teller.wake();
     this.#dispatcher.wake();
     return true;
@@ -142,7 +155,9 @@ export class Sender {
   async figures(): Promise<SenderFigures> {
     const outbox = await this.#stats();
     const { counts: sends } = this.#dispatcher;
-    return { paused: this.paused(), sends, pushes: this.#pusher.counts, ...(outbox !== undefined && { outbox }) };
+    const { lostEvents } = this;
+    const counts = { sends, pushes: this.#pusher.counts, lostEvents };
+    return { paused: this.paused(), ...counts, ...(outbox !== undefined && { outbox }) };
   }
 
   /** Counting is work: whoever asks often is told what it was a moment ago. `undefined` when it cannot be told now. */

@@ -24,7 +24,8 @@ function newRegistry(): Registry {
   const registry = new Registry();
   const sends = { sent: 0, failed: 0, again: 0, unknown: 0 };
   const pushes = { pushed: 0, failed: 0, dropped: 0 };
-  createMetrics(registry).tell(undefined, { sending: { paused: [], sends, pushes } });
+  const lostEvents = { 'too large': 0, 'not kept': 0 };
+  createMetrics(registry).tell(undefined, { sending: { paused: [], sends, pushes, lostEvents } });
   return registry;
 }
 

@@ -123,6 +123,7 @@ class SendingToday implements Sending {
     ...(this.outbox !== undefined && { outbox: this.outbox }),
     sends: { sent: 11, failed: 12, again: 13, unknown: 14 },
     pushes: { pushed: 15, failed: 16, dropped: 17 },
+    lostEvents: { 'too large': 18, 'not kept': 19 },
   });
 }
 
@@ -212,7 +213,7 @@ describe('/metrics', () => {
   });
 
   test('what is on its way, pages that pause, reports → told; where nothing is sent no such series', async () => {
-    const name = /^sentlog_(?:outbox|sender|sends|report_pushes)_?\w*[{ ]/;
+    const name = /^sentlog_(?:outbox|sender|sends|report_pushes|meta_events)_?\w*[{ ]/;
     expect((await lines()).filter(line => name.test(line))).toEqual([]);
     await server.app.close();
     const sending = new SendingToday();
@@ -234,11 +235,13 @@ describe('/metrics', () => {
       'sentlog_report_pushes_total{outcome="pushed"} 15',
       'sentlog_report_pushes_total{outcome="failed"} 16',
       'sentlog_report_pushes_total{outcome="dropped"} 17',
+      'sentlog_meta_events_lost_total{reason="too large"} 18',
+      'sentlog_meta_events_lost_total{reason="not kept"} 19',
     ];
     for (let i = 0; i < 2; i++)
       expect((await lines()).filter(line => name.test(line)).toSorted()).toEqual(told.toSorted());
     sending.outbox = undefined;
-    expect((await lines()).filter(line => name.test(line))).toHaveLength(8);
+    expect((await lines()).filter(line => name.test(line))).toHaveLength(10);
   });
 
   test('a store that does not answer → everything else is told', async () => {

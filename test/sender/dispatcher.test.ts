@@ -289,6 +289,8 @@ describe('sending', () => {
         'what became of a message cannot be told to the log',
       ]),
     );
+    // Its echo, its delivery, its read.
+    expect((await played.sender.figures()).lostEvents).toEqual({ 'too large': 0, 'not kept': 3 });
     expect(await outbox.stats()).toMatchObject({ queued: 0, sending: 0, unknown: 0, untold: 0 });
   });
 

@@ -19,6 +19,7 @@ const sending: SendingFigures = {
   outbox: { scheduled: 1, queued: 2, sending: 3, unknown: 4, untold: 5, parked: 6, openReports: 7, pushes: 8 },
   sends: { sent: 11, failed: 12, again: 13, unknown: 14 },
   pushes: { pushed: 15, failed: 16, dropped: 17 },
+  lostEvents: { 'too large': 18, 'not kept': 19 },
 };
 const mirror: MirrorFigures = {
   mirror: {

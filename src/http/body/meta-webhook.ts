@@ -60,22 +60,31 @@ function* readEntry(text: string): Generator<number, Entry | undefined> {
   return page === undefined ? undefined : { page, events };
 }
 
-/**
- * Parses the events of a body that is proven, in such steps: the body as it came, without what nobody asks for. An event of
- * more values than any of Meta's is left out. `undefined` when one is no JSON.
- */
-export function* readMetaEvents({ object, entries }: MetaBody): Generator<number, object | undefined> {
+/** Events of a body that is proven. */
+export type MetaEvents = {
+  /** The body as it came, without what nobody asks for. */
+  readonly body: object;
+  /** Events of more values than any of Meta's, which are not among them. */
+  readonly leftOut: number;
+};
+
+/** Parses the events of a body in such steps; `undefined` when one is no JSON. */
+export function* readMetaEvents({ object, entries }: MetaBody): Generator<number, MetaEvents | undefined> {
   const entry: object[] = [];
+  let leftOut = 0;
   for (const { page, events } of entries) {
     const messaging: unknown[] = [];
     for (const text of events) {
       yield text.length;
-      if (hasMoreValuesThan(limits.metaEventValuesMax, text)) continue;
+      if (hasMoreValuesThan(limits.metaEventValuesMax, text)) {
+        leftOut++;
+        continue;
+      }
       const { value, flaw } = jsonIn(text);
       if (flaw !== undefined) return undefined;
       messaging.push(value);
     }
     entry.push({ id: page, messaging });
   }
-  return { object, entry };
+  return { body: { object, entry }, leftOut };
 }

@@ -54,10 +54,10 @@ async function receive(call: OpenCall, deps: Deps, { closing, loop, held }: Shar
       if (!isOurs) throw new ApiError('E403');
       return 'EVENT_RECEIVED';
     }
-    const body = await stretch.run(readMetaEvents(outline));
-    if (body === undefined) throw new ApiError('E403');
+    const events = await stretch.run(readMetaEvents(outline));
+    if (events === undefined) throw new ApiError('E403');
     // An object that is not a page is none that was asked for.
-    if (!(await metaWebhooks.receive(body, proven))) throw new ApiError('E404');
+    if (!(await metaWebhooks.receive(events.body, proven, events.leftOut))) throw new ApiError('E404');
     return 'EVENT_RECEIVED';
   } finally {
     hold.release();

@@ -100,8 +100,8 @@ export class Receipts {
   }
 
   async #echoed(session: Transaction, echoes: readonly Of<'echo'>[]) {
-    const asked = echoes.flatMap(({ accounts, page, mid, metadata }, index) =>
-      accounts.map(account => ({ account, index, page, mid, metadata })),
+    const asked = echoes.flatMap(({ accounts, page, psid, mid, metadata }, index) =>
+      accounts.map(account => ({ account, index, page, psid, mid, metadata })),
     );
     const rows = await session.query(echoed, [
       bigints(asked.map(one => one.index)),
@@ -109,6 +109,7 @@ export class Receipts {
       texts(asked.map(one => one.page)),
       texts(asked.map(one => one.mid)),
       texts(asked.map(one => one.metadata)),
+      texts(asked.map(one => one.psid)),
     ]);
     return rows.map(echoedIn);
   }
@@ -247,19 +248,22 @@ const dateByEcho = {
   name: 'outbox messages dated',
   text: `UPDATE outbox_message m SET ${proofSet}, is_echoed = true FROM ${proof} WHERE m.id = p.id`,
 };
-/** By Meta's id, or else by ours, which went along: then it is one account's, whoever uses the same id. */
+/**
+ * By Meta's id, or else by ours, which went along: then it is one account's, whoever uses the same id. Another program may
+ * number its messages as we do: one of ours that was sent to somebody else, by another id of Meta's, is not meant.
+ */
 const echoed = {
   name: 'outbox messages echoed',
   text: `WITH e AS (
-      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[])
-        e(nr, account_id, page, mid, metadata)),
+      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])
+        e(nr, account_id, page, mid, metadata, psid)),
     known AS (
       SELECT e.nr, m.account_id, m.id, m.state, m.is_echoed, m.claimed_at FROM e
       JOIN outbox_message m ON m.account_id = e.account_id AND m.sender = e.page AND m.mid = e.mid),
     named AS (
       SELECT DISTINCT ON (e.nr) e.nr, m.account_id, m.id, m.state, m.is_echoed FROM e
       JOIN outbox_message m ON m.message_id = e.metadata AND m.account_id = e.account_id AND m.sender = e.page
-        AND m.claimed_at IS NOT NULL
+        AND m.claimed_at IS NOT NULL AND (m.mid IS NULL OR m.psid = e.psid)
       WHERE NOT EXISTS (SELECT FROM known k
         WHERE k.nr = e.nr AND (k.claimed_at IS NOT NULL OR k.account_id = e.account_id))
       ORDER BY e.nr, m.is_echoed, m.id)

@@ -101,7 +101,7 @@ export class Receipts {
 
   #echo({ accounts, page, psid, mid, metadata, at, foreign }: Echo, now: EpochMs): void {
     const proof = { mid, psid, at };
-    const rows = this.#echoed(accounts, page, mid, metadata);
+    const rows = this.#echoed({ accounts, page, psid, mid, ...(metadata !== undefined && { metadata }) });
     for (const row of rows) this.#provenByEcho(row, proof);
     if (foreign === undefined) return;
     const known = new Set(rows.map(row => integer(row, 'account')));
@@ -158,18 +158,22 @@ export class Receipts {
     this.#catchUp({ id, account, page: sender, psid, at });
   }
 
-  /** By Meta's id, or else by ours, which went along: then it is one account's, whoever uses the same id. */
-  #echoed(accounts: Echo['accounts'], page: string, mid: string, metadata: string | undefined): readonly Row[] {
+  /**
+   * By Meta's id, or else by ours, which went along: then it is one account's, whoever uses the same id. Another program may
+   * number its messages as we do: one of ours that was sent to somebody else, by another id of Meta's, is not meant.
+   */
+  #echoed({ accounts, page, psid, mid, metadata }: Omit<Echo, 'kind' | 'at' | 'foreign'>): readonly Row[] {
     const known = accounts.map(account => this.#rowOf(account, page, mid)).filter(row => row !== undefined);
     if (metadata === undefined || known.some(row => row.claimed_at !== null)) return known;
     const isKnown = new Set(known.map(row => integer(row, 'account')));
     const named = this.#rows.get(
       `SELECT ${columns} FROM message
        WHERE message_id = ? AND account IN (SELECT value FROM json_each(?)) AND sender = ? AND claimed_at IS NOT NULL
-       ORDER BY is_echoed, id LIMIT 1`,
+         AND (mid IS NULL OR psid = ?) ORDER BY is_echoed, id LIMIT 1`,
       metadata,
       JSON.stringify(accounts.filter(account => !isKnown.has(account))),
       page,
+      psid,
     );
     return named === undefined ? known : [...known, named];
   }

@@ -20,7 +20,7 @@ import {
   type SummaryQuery,
 } from '../store.ts';
 import { Watchers } from './feed/watchers.ts';
-import { DamagedSegment } from './files/damage.ts';
+import { DamagedSegment, UnreadableSegment } from './files/damage.ts';
 import { systemDisk } from './files/disk.ts';
 import { Folder, FolderLock } from './files/folder.ts';
 import { hasRoom } from './files/reserve.ts';
@@ -35,6 +35,7 @@ import { SharedQuestion } from './threads/shared-question.ts';
 import { errorOf, Thread } from './threads/thread.ts';
 import { Catalog, type FoundExtents } from './upkeep/catalog.ts';
 import { Sealing, sealRetryMs } from './upkeep/sealing.ts';
+import { Unreadable } from './upkeep/unreadable.ts';
 
 /** Of a summary's time, how much it gives a writer that a disk holds up to tell what facets mean. */
 const writerShare = 0.25;
@@ -79,6 +80,7 @@ class SqliteStore implements Store {
   readonly #meanings = new SharedQuestion(() => this.#writer.ask(id => ({ type: 'meanings', id })));
   readonly #readers: Readers;
   readonly #sealing: Sealing;
+  readonly #unreadable: Unreadable;
   readonly #watchers = new Watchers();
   readonly #room = new QueueRoom();
   #loadedNow: (error?: Error) => void = () => {};
@@ -122,9 +124,16 @@ class SqliteStore implements Store {
       observer,
       writer: this.#writer,
       failing: reason => this.#failing(reason),
+      unreadable: (segmentId, reason) => this.#unreadable.found(segmentId, reason),
       moved: () => this.#room.wake(),
       isClosing: () => this.#closing !== undefined,
       crashed,
+    });
+    this.#unreadable = new Unreadable({
+      nameOf: segmentId => this.#catalog.get(segmentId) && this.#catalog.nameOf(segmentId),
+      look: segmentId => this.#read(id => ({ type: 'look', id, segmentId })),
+      note: (message, detail) => observer.note({ level: 'warn', message, detail }),
+      failed: error => this.#sealing.background(Promise.reject(error)),
     });
   }
 
@@ -207,8 +216,10 @@ class SqliteStore implements Store {
     if (this.#catalog.isRefusal(this.#writeFailure)) this.#writeFailure = undefined;
     // Also before anybody tried to record: a start on a full disk gave up what had been kept free for it.
     const writeFailure = this.#writeFailure ?? (hasRoom(systemDisk, this.#dataDir) ? undefined : 'the disk is full');
+    const stats = this.#catalog.stats();
     return {
-      ...this.#catalog.stats(),
+      ...stats,
+      damaged: [...stats.damaged, ...this.#unreadable.parts],
       queuedRecords: this.#room.records,
       waiting: { reports: this.#waiting[0] ?? 0, dropped: this.#waiting[1] ?? 0 },
       ...(writeFailure !== undefined && { writeFailure }),
@@ -240,6 +251,7 @@ class SqliteStore implements Store {
 
   async #close(): Promise<void> {
     this.#sealing.stopRetries();
+    this.#unreadable.end();
     clearTimeout(this.#retry);
     this.#room.wake();
     await Promise.allSettled(this.#recording);
@@ -263,6 +275,7 @@ class SqliteStore implements Store {
       try {
         return await this.#readers.ask(request, signal);
       } catch (error) {
+        if (error instanceof UnreadableSegment) this.#unreadable.found(error.segmentId, error.message);
         if (!(error instanceof DamagedSegment)) throw error;
         await this.#sealing.recovery.recover(error.segmentId, error.message);
       }

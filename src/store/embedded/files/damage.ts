@@ -1,5 +1,5 @@
 import { DamagedBlock } from '../../block/damage.ts';
-import { StoreUnusable } from '../../store.ts';
+import { StoreUnavailable, StoreUnusable } from '../../store.ts';
 
 /** A row whose checksum does not fit what it holds. */
 export class DamagedRow extends Error {
@@ -24,6 +24,17 @@ export class DamagedSegment extends Error {
   constructor(segmentId: number, cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
     this.name = 'DamagedSegment';
+    this.segmentId = segmentId;
+  }
+}
+
+/** The disk did not give what stands in a file of a segment; it may later. */
+export class UnreadableSegment extends StoreUnavailable {
+  readonly segmentId: number;
+
+  constructor(segmentId: number, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), undefined, { cause });
+    this.name = 'UnreadableSegment';
     this.segmentId = segmentId;
   }
 }
@@ -66,6 +77,16 @@ export function guardSegment<T>(segmentId: number, work: () => T): T {
   } catch (error) {
     if (error instanceof DamagedSegment || !isDamage(error)) throw error;
     throw new DamagedSegment(segmentId, error);
+  }
+}
+
+/** As `guardSegment`, for what only reads: that the disk does not give it is laid to that segment too. */
+export function guardReading<T>(segmentId: number, work: () => T): T {
+  try {
+    return guardSegment(segmentId, work);
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    throw new UnreadableSegment(segmentId, error);
   }
 }
 

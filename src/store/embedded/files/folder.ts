@@ -145,7 +145,7 @@ export class Folder {
   }
 
   bytes(segmentId: number): number {
-    return this.#files(segmentId)
+    return this.pathsOf(segmentId)
       .map(path => this.disk.size(path) ?? 0)
       .reduce((sum, size) => sum + size, 0);
   }
@@ -157,14 +157,14 @@ export class Folder {
 
   /** Its files go when the disk has the time. */
   async remove(segmentId: number): Promise<void> {
-    const removals = await Promise.allSettled(this.#files(segmentId).map(path => this.disk.removeLater(path)));
+    const removals = await Promise.allSettled(this.pathsOf(segmentId).map(path => this.disk.removeLater(path)));
     const failed = removals.find(one => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
 
   /** As `remove`, at once: for what is left of a removal that was cut short. */
   removeNow(segmentId: number): void {
-    for (const path of this.#files(segmentId)) this.disk.remove(path);
+    for (const path of this.pathsOf(segmentId)) this.disk.remove(path);
   }
 
   /** Leaves only what a sealed segment consists of. */
@@ -226,7 +226,7 @@ export class Folder {
   /** Moves a damaged segment out of the way, for somebody to look at; nothing of it is deleted. */
   setAside(segmentId: number, replaced: readonly string[] = []): void {
     this.disk.makeFolder(this.#damaged);
-    for (const path of this.#files(segmentId))
+    for (const path of this.pathsOf(segmentId))
       if (this.disk.exists(path))
         this.#move(path, freePath(this.disk, this.#damaged, basename(path)), replaced.includes(path));
     this.disk.syncFolder(this.path);
@@ -260,7 +260,8 @@ export class Folder {
     this.disk.rename(from, to);
   }
 
-  #files(segmentId: number): readonly string[] {
+  /** Of all files that a segment may have. */
+  pathsOf(segmentId: number): readonly string[] {
     const [rows, volume, facets] = [this.earlierRows(segmentId), this.volume(segmentId), this.facets(segmentId)];
     // The log before its file: without it, the file would be read as if it were whole.
     return [

@@ -94,6 +94,8 @@ port.on('message', (request: ReaderRequest) => {
       const { id, segmentId } = request;
       return begin(id, noAccount, answered(atOnce(() => segments.extents(segmentId))));
     }
+    case 'look':
+      return begin(request.id, noAccount, answered(segments.look(request.segmentId)));
     case 'cancel':
       return jobs.cancel(request.id);
     case 'ends':

@@ -1,5 +1,6 @@
 import type { EpochMs } from '../../../domain/message.ts';
-import { DamagedIndex, DamagedRow, guardSegment } from '../files/damage.ts';
+import { DamagedIndex, DamagedRow, guardReading } from '../files/damage.ts';
+import { fileCrcSteps } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
 import { OpenFiles } from '../files/open-files.ts';
 import { openIndex } from '../log/check-rows.ts';
@@ -23,6 +24,7 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
+import type { Steps } from './jobs.ts';
 import { facetsIn, LiveMeanings } from './live-facets.ts';
 import type { Candidate } from './scan.ts';
 
@@ -228,12 +230,21 @@ export class ReadSegments {
 
   /** Works on a segment's rows; what damage they show is laid to that segment. */
   withRows<T>(segmentId: number, work: (rows: Rows) => T): T {
-    return guardSegment(segmentId, () => work(this.#rowsOf(segmentId)));
+    return guardReading(segmentId, () => work(this.#rowsOf(segmentId)));
   }
 
   /** Works on the index of a sealed segment, as `withRows` does on its rows. */
   withIndex<T>(segmentId: number, work: (index: IndexFile) => T): T {
-    return guardSegment(segmentId, () => work(this.#indexOf(segmentId)));
+    return guardReading(segmentId, () => work(this.#indexOf(segmentId)));
+  }
+
+  /** Reads all of its files. */
+  *look(segmentId: number): Steps<void> {
+    const paths = this.#segments.has(segmentId) ? this.#folder.pathsOf(segmentId) : [];
+    for (const path of paths.filter(one => this.#folder.disk.exists(one))) {
+      const reading = fileCrcSteps(this.#folder.disk, path);
+      while (guardReading(segmentId, () => reading.next()).done !== true) yield 0;
+    }
   }
 
   /**

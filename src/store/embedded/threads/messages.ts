@@ -109,8 +109,8 @@ export type WriterRequest =
 
 export type Failure = {
   readonly message: string;
-  /** `outage` may pass, `damaged` names the segment to set aside, `defect` is ours. */
-  readonly kind: 'outage' | 'unusable' | 'damaged' | 'defect' | 'bookmark';
+  /** `outage` and `unreadable` may pass, `damaged` names the segment to set aside, `defect` is ours. */
+  readonly kind: 'outage' | 'unreadable' | 'unusable' | 'damaged' | 'defect' | 'bookmark';
   readonly segmentId?: number;
   readonly stack?: string;
 };
@@ -180,6 +180,8 @@ export type ReaderRequest =
     }
   /** How far each account reaches in a sealed segment. */
   | { readonly type: 'extents'; readonly id: number; readonly segmentId: number }
+  /** Whether all files of a segment can be read. */
+  | { readonly type: 'look'; readonly id: number; readonly segmentId: number }
   /** Nobody waits for the answer any more. */
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'close' };

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { threadFile } from '../../../threads.ts';
 import { InvalidBookmark, StoreUnavailable, StoreUnusable } from '../../store.ts';
-import { DamagedSegment } from '../files/damage.ts';
+import { DamagedSegment, UnreadableSegment } from '../files/damage.ts';
 import type { Failure, ThreadData } from './messages.ts';
 
 const youngGenerationMib = 12;
@@ -15,6 +15,8 @@ export function errorOf(failure: Failure): Error {
       return new InvalidBookmark();
     case 'damaged':
       return new DamagedSegment(failure.segmentId ?? 0, new Error(failure.message));
+    case 'unreadable':
+      return new UnreadableSegment(failure.segmentId ?? 0, new Error(failure.message));
     case 'unusable':
       return new StoreUnusable(failure.message);
     case 'outage':

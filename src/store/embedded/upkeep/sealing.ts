@@ -17,6 +17,8 @@ export type SealingNeeds = {
   readonly writer: Thread<WriterRequest, WriterReply>;
   /** Nothing can be recorded, and why. */
   failing(reason: string): void;
+  /** What is sealed cannot be read now, and why. */
+  unreadable(segmentId: number, reason: string): void;
   /** A segment more or less waits for its index. */
   moved(): void;
   isClosing(): boolean;
@@ -136,7 +138,8 @@ export class Sealing {
         if (failure.kind === 'damaged') {
           if (!this.recovery.isRecovered(segmentId))
             this.background(this.recovery.recover(segmentId, failure.message).then(() => this.#needs.moved()));
-        } else this.#sealLater(segmentId, failure.message);
+        } else if (this.#catalog.get(segmentId)?.phase === 'sealed') this.#needs.unreadable(segmentId, failure.message);
+        else this.#sealLater(segmentId, failure.message);
         if (this.#verifying.isAt(segmentId)) this.#verifying.next();
       }
     }

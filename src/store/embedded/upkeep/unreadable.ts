@@ -1,0 +1,75 @@
+import { StoreUnavailable } from '../../store.ts';
+
+/** How often the disk is asked again for what it did not give. */
+const againMs = 5000;
+
+export type Looking = {
+  /** What a segment is called to the operator; `undefined` when it is gone. */
+  nameOf(segmentId: number): string | undefined;
+  /** Reads all of a segment's files. Rejects with `StoreUnavailable` where the disk does not give them. */
+  look(segmentId: number): Promise<unknown>;
+  note(message: string, detail: { readonly segment: string; readonly reason?: string }): void;
+  /** What is to be seen to in another way. */
+  failed(error: unknown): void;
+};
+
+/**
+ * Segments that the disk did not give when they were read, for a bad sector or a network that is away: whoever asks for what
+ * is in them is told to come again, and the operator why, until all of them can be read.
+ */
+export class Unreadable {
+  readonly #looking: Looking;
+  readonly #reasons = new Map<number, string>();
+  #timer: NodeJS.Timeout | undefined;
+  #isEnded = false;
+
+  constructor(looking: Looking) {
+    this.#looking = looking;
+  }
+
+  found(segmentId: number, reason: string): void {
+    const segment = this.#looking.nameOf(segmentId);
+    if (this.#isEnded || segment === undefined) return;
+    if (!this.#reasons.has(segmentId))
+      this.#looking.note('a segment cannot be read: what is in it is not served', { segment, reason });
+    this.#reasons.set(segmentId, reason);
+    this.#timer ??= setTimeout(() => void this.#lookAgain(), againMs).unref();
+  }
+
+  get parts(): readonly { readonly name: string; readonly reason: string }[] {
+    return [...this.#reasons].flatMap(([segmentId, why]) => {
+      const name = this.#looking.nameOf(segmentId);
+      return name === undefined ? [] : [{ name, reason: `it cannot be read now: ${why}` }];
+    });
+  }
+
+  /** Nothing is looked at any more. */
+  end(): void {
+    this.#isEnded = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #lookAgain(): Promise<void> {
+    for (const segmentId of [...this.#reasons.keys()]) {
+      try {
+        if (this.#looking.nameOf(segmentId) !== undefined) await this.#looking.look(segmentId);
+        this.#canBeRead(segmentId);
+      } catch (error) {
+        if (error instanceof StoreUnavailable) this.#reasons.set(segmentId, error.message);
+        else {
+          this.#reasons.delete(segmentId);
+          this.#looking.failed(error);
+        }
+      }
+    }
+    this.#timer = undefined;
+    if (this.#reasons.size > 0 && !this.#isEnded)
+      this.#timer = setTimeout(() => void this.#lookAgain(), againMs).unref();
+  }
+
+  #canBeRead(segmentId: number): void {
+    this.#reasons.delete(segmentId);
+    const segment = this.#looking.nameOf(segmentId);
+    if (segment !== undefined) this.#looking.note('a segment can be read again', { segment });
+  }
+}

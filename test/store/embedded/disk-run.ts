@@ -1,13 +1,4 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -17,7 +8,7 @@ import { isOutage } from '../../../src/store/embedded/files/damage.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { below, type Fault, PowerCut, type Random, randomOf, SimulatedDisk } from '../../support/simulated-disk.ts';
 import { anySubmission } from '../conformance/model.ts';
-import { SimulatedLog, summaryQuery } from './simulated-log.ts';
+import { SimulatedLog, summaryQuery, takeReserve } from './simulated-log.ts';
 
 const start: EpochMs = 1_700_000_000_000;
 const accounts: readonly AccountId[] = [1, 2];
@@ -86,7 +77,7 @@ class Run {
     this.#dataDir = join(this.#folder, `${seed}-0`);
     mkdirSync(this.#dataDir);
     // What is reserved is asked for once a second: a run takes less.
-    writeFileSync(join(this.#dataDir, 'reserve'), '');
+    takeReserve(this.#dataDir);
     this.#disk = new SimulatedDisk(this.#random, this.#faults());
     this.#log = this.#opened();
   }

@@ -15,7 +15,7 @@ import type { FacetOutcome } from '../../../src/store/embedded/segment/facets.ts
 import { MemoryStore } from '../../support/memory-store.ts';
 import { SqliteLog, submission } from '../../support/sqlite-log.ts';
 import { anyFilter, anySubmission } from '../conformance/model.ts';
-import { SimulatedLog, summaryQuery } from './simulated-log.ts';
+import { SimulatedLog, summaryQuery, takeReserve } from './simulated-log.ts';
 
 const now: EpochMs = 1_700_000_010_000;
 const accounts: readonly AccountId[] = [1, 2];
@@ -37,7 +37,7 @@ type Filling = { readonly seed: number; readonly numRuns: number; readonly withF
 async function filled({ withFacets = false, ...batches }: Filling) {
   const folder = new SqliteLog();
   onTestFinished(() => folder.remove());
-  writeFileSync(join(folder.dataDir, 'reserve'), '');
+  takeReserve(folder.dataDir);
   const log = new SimulatedLog(folder.dataDir, systemDisk);
   onTestFinished(() => log.close());
   const reference = new MemoryStore();
@@ -168,7 +168,7 @@ test('a byte of facets is flipped → the rows tell, and the facets are gone', a
 function largeLog(messagesMax = 1000) {
   const folder = new SqliteLog();
   onTestFinished(() => folder.remove());
-  writeFileSync(join(folder.dataDir, 'reserve'), '');
+  takeReserve(folder.dataDir);
   const log = new SimulatedLog(folder.dataDir, systemDisk, messagesMax);
   onTestFinished(() => log.close());
   let number = 0;

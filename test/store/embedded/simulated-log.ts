@@ -1,3 +1,5 @@
+import { truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { BreakdownField } from '../../../src/domain/breakdown.ts';
 import { asksForTimeOnly, type Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord } from '../../../src/domain/message.ts';
@@ -10,6 +12,7 @@ import { wholeMinutes } from '../../../src/store/embedded/log/kept-counts.ts';
 import { type Era, LogFile } from '../../../src/store/embedded/log/log-file.ts';
 import { Reader } from '../../../src/store/embedded/read/reader.ts';
 import { openWriter } from '../../../src/store/embedded/record/open-writer.ts';
+import type { WaitingReports } from '../../../src/store/embedded/record/waiting-reports.ts';
 import type { Writer } from '../../../src/store/embedded/record/writer.ts';
 import { AccountWatermarks } from '../../../src/store/embedded/search/account-watermarks.ts';
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
@@ -26,6 +29,13 @@ import { makeVolume, removeMerged } from '../../../src/store/embedded/upkeep/mak
 import { sealSegment, sealWithFacets } from '../../../src/store/embedded/upkeep/seal.ts';
 import type { Changes, ChangesQuery, RecordBatch, SummaryQuery } from '../../../src/store/store.ts';
 import { PowerCut } from '../../support/simulated-disk.ts';
+
+/** What is kept free of the disk, taken without a wait: as long as it must be, and without a block of its own. */
+export function takeReserve(dataDir: string): void {
+  const path = join(dataDir, 'reserve');
+  writeFileSync(path, '');
+  truncateSync(path, 2 * 1024 * 1024);
+}
 
 const segmentMessagesMax = 6;
 const hourMs = 3_600_000;
@@ -77,6 +87,8 @@ export class SimulatedLog {
   #readFolder: WatchedFolder;
   readonly #hashSeed: number;
   readonly #writer: Writer;
+  readonly #waitingReports: WaitingReports;
+  readonly #waiting = new Int32Array(new SharedArrayBuffer(8));
   #read: ReadSegments;
   /** What readers were told of facets until now. */
   readonly #told: MeaningsOf[] = [];
@@ -103,12 +115,12 @@ export class SimulatedLog {
       if (reply.type === 'opened') this.#take(reply.shared, reply.columns);
       if (reply.type === 'filled') this.#full.push(reply);
     };
-    const { writer, joining } = openWriter(
+    const { writer, waitingReports, joining } = openWriter(
       {
         dataDir,
         hashSeed: this.#hashSeed,
         era: this.#era,
-        waiting: new Int32Array(new SharedArrayBuffer(8)),
+        waiting: this.#waiting,
         durability: 'full',
         segmentMessagesMax: messagesMax,
         segmentsMax: 4094,
@@ -119,6 +131,7 @@ export class SimulatedLog {
     );
     if (found === undefined) throw new Error('a log was opened and not told');
     this.#writer = writer;
+    this.#waitingReports = waitingReports;
     this.found = found;
     for (const { shared, columns } of found.segments) this.#take(shared, columns);
     try {
@@ -209,6 +222,12 @@ export class SimulatedLog {
   /** Of a reader. */
   get segments(): ReadSegments {
     return this.#read;
+  }
+
+  /** What the writer does each second. Gives how many reports wait, and how many were dropped. */
+  dropOverdue(): readonly number[] {
+    this.#waitingReports.dropOverdue(this.#hashSeed, report => this.#writer.join(report));
+    return [...this.#waiting];
   }
 
   /** As the writer is told of segments that are dropped. */

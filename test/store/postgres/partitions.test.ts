@@ -255,6 +255,22 @@ it('so far ahead partitions are to stand → they do, and no further', async () 
   expect(await partitions()).toBe(7);
 });
 
+it('the clock of a server was ahead for a while, so that messages seemed past retention → reports of that while are on them in the end', async () => {
+  const store = await database.open({ upkeepMs: 20 });
+  const ids = ['m', 'bound', 'none'];
+  const reports = ids.map(messageId => ({ messageId, status: delivered, applicationId: 'a', at: now }));
+  await recordAll(store, [message('m', { applicationId: 'a' }), message('bound')]);
+  const ahead = { receivedAt: now + 50 * hourMs, sentSince: horizon + 50 * hourMs, binding: { applicationId: 'a' } };
+  expect(await record(store, reports, ahead)).toEqual(outcome({ waiting: 3 }));
+  await database.query(
+    `UPDATE sentlog.waiting_report SET taken_at = now() - interval '${limits.waitingMs + 1} milliseconds'`,
+  );
+  await until(async () => (await store.stats()).waiting.reports === 0);
+  expect((await store.stats()).waiting.dropped).toBe(2);
+  expect((await find1(store, 'm')).status).toEqual(delivered);
+  expect((await find1(store, 'bound')).status).toEqual(pendingAccepted);
+});
+
 it('a report has waited too long for its message → dropped once, by one of two processes; another waits on', async () => {
   const both = await database.openSeveral(2, { upkeepMs: 20 });
   const [first] = both;

@@ -19,18 +19,18 @@ const pathIn = (dataDir: string) => join(dataDir, 'reserve');
 export class Reserve {
   readonly #dataDir: string;
   readonly #disk: Disk;
-  #isHeld: boolean;
+  #wasTaken: boolean;
   #askedAt = Number.NEGATIVE_INFINITY;
 
   constructor(dataDir: string, disk: Disk = systemDisk) {
     this.#dataDir = dataDir;
     this.#disk = disk;
-    this.#isHeld = disk.exists(pathIn(dataDir));
+    this.#wasTaken = isWhole(disk, dataDir);
   }
 
-  /** Throws `StoreUnavailable` when there is no room for it. */
+  /** Throws `StoreUnavailable` when there is no room for it. One that was removed or cut short is taken again. */
   hold(): void {
-    if (this.#isHeld) return;
+    if (this.#wasTaken && isWhole(this.#disk, this.#dataDir)) return;
     const isTooSoon = performance.now() - this.#askedAt < askedAgainMs;
     if (isTooSoon || this.#disk.freeBytes(this.#dataDir) < freeBytesMin) throw new StoreUnavailable('the disk is full');
     this.#askedAt = performance.now();
@@ -42,7 +42,13 @@ export class Reserve {
       this.#disk.remove(`${path}.tmp`);
       throw error;
     }
-    this.#isHeld = true;
+    this.#wasTaken = true;
+    this.#askedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** As `hold`, where it was taken before: for when nobody records, and the disk fills all the same. */
+  keep(): void {
+    if (this.#wasTaken) this.hold();
   }
 }
 
@@ -54,5 +60,9 @@ export function giveUpReserveIfFull(dataDir: string): void {
 
 /** Whether anything may be written that is not needed to read and to drop. */
 export function hasRoom(disk: Disk, dataDir: string): boolean {
-  return disk.exists(pathIn(dataDir)) || disk.freeBytes(dataDir) >= freeBytesMin;
+  return isWhole(disk, dataDir) || disk.freeBytes(dataDir) >= freeBytesMin;
+}
+
+function isWhole(disk: Disk, dataDir: string): boolean {
+  return (disk.size(pathIn(dataDir)) ?? 0) >= reserveBytes;
 }

@@ -3,6 +3,7 @@ import { OutcomeTally } from '../../outcomes.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
 import { Folder } from '../files/folder.ts';
 import { Ledger } from '../files/ledger.ts';
+import { Reserve } from '../files/reserve.ts';
 import { type DamagedPart, loadLog } from '../log/load.ts';
 import { LogFile } from '../log/log-file.ts';
 import { isEarlier } from '../segment/open-rows.ts';
@@ -19,6 +20,7 @@ const sequenceGapAfterDamage = 2 ** 32;
 /** The writer and the steps that are left until it can take records. */
 export type OpenedWriter = {
   readonly writer: Writer;
+  readonly reserve: Reserve;
   readonly waitingReports: WaitingReports;
   readonly outcomes: OutcomeTally;
   readonly joining: Generator<void>;
@@ -52,8 +54,9 @@ export function openWriter(
   opened.defer(() => waiting.file.close());
   const waitingReports = new WaitingReports(waiting, data.waiting, ledger);
   const outcomes = new OutcomeTally();
+  const reserve = new Reserve(data.dataDir, disk);
   const writer = new Writer(
-    { ...data, folder, log: logFile, ledger, waiting: waitingReports, outcomes },
+    { ...data, folder, log: logFile, ledger, reserve, waiting: waitingReports, outcomes },
     {
       opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
       filled: (segmentId, counts, meanings) => tell({ type: 'filled', segmentId, counts, meanings }),
@@ -81,7 +84,7 @@ export function openWriter(
   const joining = writer.adopt(log, goesOn);
   // From here on the writer closes them.
   opened.move();
-  return { writer, waitingReports, outcomes, joining };
+  return { writer, reserve, waitingReports, outcomes, joining };
 }
 
 /** Whatever was missing with it is not known: the log may lack any of what was sent until then. */

@@ -263,11 +263,9 @@ export class WaitingFile {
     this.#count(account, messageId, -1);
   }
 
-  /** Drops what was taken before this moment; gives how many those were. */
-  dropBefore(takenAt: EpochMs): number {
-    const rows = this.#rows('taken_at < ?', takenAt);
-    for (const row of rows) this.remove(row);
-    return rows.length;
+  /** Some that were taken before this moment, in the order they came. */
+  before(takenAt: EpochMs, count: number): readonly WaitingRow[] {
+    return this.#rows('taken_at < ? ORDER BY number LIMIT ?', takenAt, count);
   }
 
   /** When it returns, what was changed is durable. */

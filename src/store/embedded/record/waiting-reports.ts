@@ -80,19 +80,34 @@ export class WaitingReports {
     }
   }
 
-  /** All that wait, some at a time, each as a batch of its own. */
-  *all(hashSeed: number): Generator<readonly PackedBatch[]> {
+  /** All that wait, each as a batch of its own. */
+  *all(hashSeed: number): Generator<PackedBatch> {
     for (let rows = this.#file.after(0, rowsAtATime); rows.length > 0; ) {
-      yield rows.flatMap(row => packed(row, hashSeed) ?? []);
+      yield* rows.flatMap(row => packed(row, hashSeed) ?? []);
       rows = this.#file.after(rows.at(-1)?.number ?? 0, rowsAtATime);
     }
   }
 
-  /** Drops what has waited too long. */
-  dropOverdue(): void {
+  /**
+   * Drops some of what has waited too long. Each is given to `join` before, as a batch of its own: while the machine's clock was
+   * ahead, its message may have seemed to be past retention.
+   */
+  dropOverdue(hashSeed: number, join: (report: PackedBatch) => void): void {
     if (this.#file.size === 0) return;
+    const before = this.#now() - limits.waitingMs;
+    const overdue = () => this.#file.before(before, rowsAtATime);
+    const tried = new Set<number>();
+    for (const row of overdue()) {
+      tried.add(row.number);
+      const report = packed(row, hashSeed);
+      if (report !== undefined) join(report);
+    }
     try {
-      this.#droppedNow += this.#file.dropBefore(this.#now() - limits.waitingMs);
+      for (const row of overdue()) {
+        if (!tried.has(row.number)) continue;
+        this.#file.remove(row);
+        this.#droppedNow++;
+      }
       this.commit();
     } catch (error) {
       this.undo();

@@ -1,6 +1,7 @@
 import type { OutcomeTally } from '../../outcomes.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Ledger } from '../files/ledger.ts';
+import type { Reserve } from '../files/reserve.ts';
 import type { Era, LogFile } from '../log/log-file.ts';
 import type { Durability } from '../rows/journal-writer.ts';
 import type { PackedCounts } from '../segment/counts.ts';
@@ -17,6 +18,7 @@ export type WriterOptions = {
   readonly segmentAgeMs: number;
   readonly log: LogFile;
   readonly ledger: Ledger;
+  readonly reserve: Reserve;
   /** Where every thread sees the id of the present era. */
   readonly era: Int32Array;
   readonly waiting: WaitingReports;

@@ -6,7 +6,6 @@ import { failureOf } from '../threads/thread-failure.ts';
 import { Joining } from './joining.ts';
 import { type OpenedWriter, openWriter } from './open-writer.ts';
 import { type RecordParts, Turns } from './turns.ts';
-import type { WaitingReports } from './waiting-reports.ts';
 import type { Writer } from './writer.ts';
 
 const port = parentPort;
@@ -32,10 +31,14 @@ function turnsOf(writer: Writer, outcomes: OutcomeTally): Turns {
   );
 }
 
-function keepUp(writer: Writer, waitingReports: WaitingReports, join: () => void): NodeJS.Timeout {
+function keepUp(
+  { writer, reserve, waitingReports }: Pick<OpenedWriter, 'writer' | 'reserve' | 'waitingReports'>,
+  join: () => void,
+): NodeJS.Timeout {
   return setInterval(() => {
     attempt(() => writer.rotateIfDue(Date.now()), []);
-    attempt(() => waitingReports.dropOverdue(), []);
+    attempt(() => reserve.keep(), []);
+    attempt(() => waitingReports.dropOverdue(data.hashSeed, report => writer.join(report)), []);
     join();
   }, 1000);
 }
@@ -61,7 +64,8 @@ function joiningIn(writer: Writer, steps: Generator<void>, begin: () => void): r
   return [joining, joinOn];
 }
 
-function serve({ writer, waitingReports, outcomes, ...opened }: OpenedWriter): void {
+function serve(opened: OpenedWriter): void {
+  const { writer, outcomes } = opened;
   const turns = turnsOf(writer, outcomes);
   // Between two slices, whatever else was asked is answered.
   const goOn = () => {
@@ -72,7 +76,7 @@ function serve({ writer, waitingReports, outcomes, ...opened }: OpenedWriter): v
     if (!turns.isEmpty) goOn();
   });
   joinOn();
-  const upkeep = keepUp(writer, waitingReports, joinOn);
+  const upkeep = keepUp(opened, joinOn);
   port?.on('message', (request: WriterRequest) => {
     switch (request.type) {
       case 'record':

@@ -6,7 +6,6 @@ import { earliestOf, type Horizons } from '../../horizons.ts';
 import type { Rejection } from '../../store.ts';
 import { guardSegment } from '../files/damage.ts';
 import type { Holding } from '../files/ledger.ts';
-import { Reserve } from '../files/reserve.ts';
 import { holdingOf } from '../log/holdings.ts';
 import { type Kept, KeptCounts } from '../log/kept-counts.ts';
 import type { LoadedLog } from '../log/load.ts';
@@ -21,7 +20,7 @@ import {
   type PackedBatch,
   unpackSubmission,
 } from '../segment/packed-batch.ts';
-import { type LogEnd, ordinalOf, positionOf, segmentIdOf } from '../segment/position.ts';
+import { type LogEnd, movedEnd, ordinalOf, positionOf, segmentIdOf } from '../segment/position.ts';
 import { identityOf, messageRowOf, movesOf, reportRowOf } from '../segment/record-row.ts';
 import { type Chain, chained } from '../segment/report-chain.ts';
 import { applyReport, type Columns, keepReportsUntil, newSharedSegment, reportsIn } from '../segment/shared-segment.ts';
@@ -48,7 +47,6 @@ export class Writer {
   readonly #known: KnownMessages;
   readonly #kept: KeptCounts;
   readonly #facets = new UnsealedFacets();
-  readonly #reserve: Reserve;
   #active: ActiveSegment | undefined;
   readonly #spareColumns = new SpareColumns();
   #nextSegmentId: number;
@@ -65,7 +63,6 @@ export class Writer {
     this.#events = events;
     this.#known = new KnownMessages(options.folder, options.hashSeed);
     this.#kept = new KeptCounts(options.folder, options.log);
-    this.#reserve = new Reserve(options.folder.dataDir, options.folder.disk);
     this.#nextSegmentId = nextSegmentId;
     this.#nextSequence = nextSequence;
   }
@@ -99,12 +96,16 @@ export class Writer {
    * indexes may have to be asked for it.
    */
   *joinAll(): Generator<void> {
-    for (const reports of this.#options.waiting.all(this.#options.hashSeed))
-      for (const report of reports) {
-        const known = this.#known.find(report, 0);
-        if (known !== undefined) this.#transaction(Date.now(), active => this.#joinWaiting(active, known));
-        yield;
-      }
+    for (const report of this.#options.waiting.all(this.#options.hashSeed)) {
+      this.join(report);
+      yield;
+    }
+  }
+
+  /** Joins what waits for the message of a report, where that is there. */
+  join(report: PackedBatch): void {
+    const known = this.#known.find(report, 0);
+    if (known !== undefined) this.#transaction(Date.now(), active => this.#joinWaiting(active, known));
   }
 
   /**
@@ -133,7 +134,7 @@ export class Writer {
     try {
       this.#options.folder.refuseMoved();
       this.#options.ledger.hold();
-      this.#reserve.hold();
+      this.#options.reserve.hold();
       const active = this.#youngest(now);
       if (!this.#eraBegun) this.#beginEra();
       guardSegment(active.shared.id, () => active.rows.begin());
@@ -392,9 +393,4 @@ export class Writer {
     this.#nextSequence = active.shared.firstSequence + reportsIn(active.shared);
     active.undo();
   }
-}
-
-/** How far the log goes, where it went less far before. */
-function movedEnd(before: LogEnd, { position, sequence }: LogEnd): Partial<LogEnd> {
-  return { ...(position > before.position && { position }), ...(sequence > before.sequence && { sequence }) };
 }

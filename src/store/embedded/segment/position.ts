@@ -32,3 +32,8 @@ export type LogEnd = { readonly position: Position; readonly sequence: number };
 
 /** A part of the log, from one place to before another, in positions and in sequences. */
 export type LogRange = { readonly from: LogEnd; readonly to: LogEnd };
+
+/** How far the log goes, where it went less far before. */
+export function movedEnd(before: LogEnd, { position, sequence }: LogEnd): Partial<LogEnd> {
+  return { ...(position > before.position && { position }), ...(sequence > before.sequence && { sequence }) };
+}

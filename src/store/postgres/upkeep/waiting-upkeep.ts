@@ -2,9 +2,9 @@ import { waitingReport } from '../../../domain/acceptance.ts';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import { bigints } from '../../../postgres/arrays.ts';
-import { integer, text } from '../../../postgres/cells.ts';
+import { integer, type Row, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
-import type { RecordBatch } from '../../store.ts';
+import type { RecordBatch, RecordOutcome } from '../../store.ts';
 import type { Layouts } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
 import { accountOf, type Slice } from '../rows/slices.ts';
@@ -15,6 +15,15 @@ const overdue: Statement = {
   name: 'overdue reports',
   text: `DELETE FROM waiting_report w
     WHERE w.account_id = $1 AND w.taken_at < now() - $2 * interval '1 millisecond' RETURNING 1`,
+};
+
+/** Whose message is there all the same: while the clock of a server was ahead, it seemed to be past retention. */
+const overdueThere: Statement = {
+  name: 'overdue reports on messages',
+  text: `SELECT w.message_id, w.number, w.received_at, w.said FROM waiting_report w
+    WHERE w.account_id = $1 AND w.taken_at < now() - $2 * interval '1 millisecond' AND EXISTS (
+      SELECT FROM message_key k WHERE k.account_id = $1 AND k.message_id = w.message_id
+    ) ORDER BY w.number`,
 };
 
 const ofSlice: Statement = {
@@ -32,11 +41,11 @@ const moved: Statement = {
 export class WaitingUpkeep {
   readonly #database: Database;
   readonly #layouts: Layouts;
-  readonly #record: (batch: RecordBatch) => Promise<unknown>;
+  readonly #record: (batch: RecordBatch) => Promise<RecordOutcome>;
   #reports = 0;
   #dropped = 0;
 
-  constructor(database: Database, layouts: Layouts, record: (batch: RecordBatch) => Promise<unknown>) {
+  constructor(database: Database, layouts: Layouts, record: (batch: RecordBatch) => Promise<RecordOutcome>) {
     this.#database = database;
     this.#layouts = layouts;
     this.#record = record;
@@ -65,7 +74,12 @@ export class WaitingUpkeep {
   async work(): Promise<void> {
     const slices = await this.#database.query(slicesWaiting);
     for (const [slice] of slices) {
-      const dropped = await this.#database.query(overdue, [integer(slice), limits.waitingMs]);
+      const asked = [integer(slice), limits.waitingMs];
+      for (const row of await this.#database.query(overdueThere, asked)) {
+        const { waiting, rejected } = await this.#recordAgain(integer(slice), row);
+        if (waiting === 0 && rejected.length === 0) await this.#remove(integer(slice), row);
+      }
+      const dropped = await this.#database.query(overdue, asked);
       this.drop(dropped.length);
       await this.#lead(integer(slice));
     }
@@ -79,11 +93,20 @@ export class WaitingUpkeep {
     if (!spread.has(account)) return;
     for (const row of await this.#database.query(ofSlice, [slice])) {
       if (spread.sliceFor(account, text(row[0])) === slice) continue;
-      const receivedAt: EpochMs = integer(row[2]);
-      const { submission, ...arrival } = waitingReport(text(row[3]), receivedAt);
-      const sentSince = Number.MIN_SAFE_INTEGER;
-      await this.#record({ account, ...arrival, sentSince, submissions: [submission] });
-      await this.#database.query(moved, [slice, bigints([integer(row[1])])]);
+      await this.#recordAgain(slice, row);
+      await this.#remove(slice, row);
     }
+  }
+
+  /** Of a row of those that wait, as if it came now. */
+  #recordAgain(slice: Slice, row: Row): Promise<RecordOutcome> {
+    const receivedAt: EpochMs = integer(row[2]);
+    const { submission, ...arrival } = waitingReport(text(row[3]), receivedAt);
+    const sentSince = Number.MIN_SAFE_INTEGER;
+    return this.#record({ account: accountOf(slice), ...arrival, sentSince, submissions: [submission] });
+  }
+
+  async #remove(slice: Slice, row: Row): Promise<void> {
+    await this.#database.query(moved, [slice, bigints([integer(row[1])])]);
   }
 }

@@ -58,6 +58,21 @@ export function isDamagedFile(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && damageCodes.includes(Number(error.errcode) & 0xff);
 }
 
+/** SQLITE_READONLY: also of a database that was opened while nothing could be written, whatever is possible since. */
+const readOnlyCode = 8;
+/** SQLITE_BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN and PROTOCOL. */
+const passingCodes: ReadonlySet<number> = new Set([5, 6, 7, readOnlyCode, 10, 13, 14, 15]);
+
+/** Whether a database cannot be used now, for what the disk or others do: that may pass. */
+export function isFileOutage(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && passingCodes.has(Number(error.errcode) & 0xff);
+}
+
+/** Whether a database was opened to be read alone: it has to be opened again. */
+export function isReadOnlyFile(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === readOnlyCode;
+}
+
 /** In a data folder, which databases were made there, a name a line: one that is named and gone is missed. */
 export const madeListName = 'databases';
 

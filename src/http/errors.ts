@@ -1,5 +1,5 @@
 import type { Violation } from '../domain/message.ts';
-import { Unavailable } from '../failures.ts';
+import { isFileOutage, Unavailable } from '../failures.ts';
 
 /** Every error the API answers with. The wording is the vendor's where it has one. */
 export const errorTable = {
@@ -123,6 +123,7 @@ export function errorAnswer(
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof Unavailable) return unavailable(error.retryAfterMs, error);
+  if (isFileOutage(error)) return unavailable(1000, error);
   if (error instanceof ClientGone)
     return new ApiError('E400', {
       violations: [{ property: 'body', violation: 'did not arrive whole' }],

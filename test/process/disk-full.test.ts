@@ -114,3 +114,30 @@ test.each(lastingDisks)(
     }
   },
 );
+
+const oneDisk = LastingDisk.isAvailable ? ['a file system'] : [];
+
+test.each(oneDisk)('%s that nothing can be opened on to be written, and later can → 503, then as ever', async () => {
+  const disk = await LastingDisk.make(24 * 1024 * 1024);
+  try {
+    const { home } = disk;
+    const server = await home.serve({ through: disk.through });
+    const calls = home.calls(server);
+    const post = (path: string, body: object) =>
+      calls.call(path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    const password = 'long enough';
+    const { name: username } = JSON.parse((await post('/manage/1/users', { name: 'ann', password })).text);
+    const login = async () => (await post('/auth/1/session', { username, password })).status;
+    const open = disk.closeForWriting();
+    expect(await login()).toBe(503);
+    open();
+    await eventually('somebody can sign in', async () => (await login()) === 200);
+    expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
+  } finally {
+    await disk.remove();
+  }
+});

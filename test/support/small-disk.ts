@@ -107,6 +107,15 @@ export class LastingDisk {
     execFileSync(file, [...args, 'rm', join(this.folder, 'filler')]);
   }
 
+  /** Has the data folder opened to be read alone, until what is given back is called; what is open stays as it is. */
+  closeForWriting(): () => void {
+    const { dataDir } = this.home;
+    const [file = '', ...args] = this.through;
+    const run = (script: string) => execFileSync(file, [...args, 'sh', '-c', script, dataDir]);
+    run('mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"');
+    return () => run('mount -o remount,bind,rw "$0"');
+  }
+
   async remove(): Promise<void> {
     await this.home.remove();
     this.#keeper.kill('SIGKILL');

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EpochMs } from '../../domain/message.ts';
+import { isReadOnlyFile } from '../../failures.ts';
 import { OpenedFile } from '../../opened-file.ts';
 import { type Grant, grantsPerOwnerMax } from '../rows.ts';
 import type { Use } from '../uses.ts';
@@ -78,11 +79,15 @@ function changedBy(request: GrantRequest): boolean {
   }
 }
 
+/** Nothing can be written by this thread's connection, whatever becomes of the disk: the next request has another thread. */
+let isSpent = false;
+
 function perform(request: GrantRequest): GrantReply {
   try {
     file.refuseMoved();
     return { id: request.id, changed: changedBy(request) };
   } catch (error) {
+    isSpent ||= isReadOnlyFile(error);
     return { id: request.id, failure: error instanceof Error ? error.message : String(error) };
   }
 }
@@ -90,7 +95,7 @@ function perform(request: GrantRequest): GrantReply {
 port.on('message', (request: GrantRequest | 'close') => {
   if (request !== 'close') {
     port.postMessage(perform(request));
-    return;
+    if (!isSpent) return;
   }
   db.close();
   port.close();

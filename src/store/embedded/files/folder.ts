@@ -145,9 +145,7 @@ export class Folder {
   }
 
   bytes(segmentId: number): number {
-    return this.pathsOf(segmentId)
-      .map(path => this.disk.size(path) ?? 0)
-      .reduce((sum, size) => sum + size, 0);
+    return this.pathsOf(segmentId).reduce((sum, path) => sum + (this.disk.size(path) ?? 0), 0);
   }
 
   /** What is free on the disk for a process without privileges. */

@@ -6,7 +6,7 @@ import { type FilterField, filterFields } from '../domain/filter-fields.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { BadValue, durationMs } from '../setting-kinds.ts';
 import { parseDateTime } from '../wire/date-time.ts';
-import { CommandError } from './terminal.ts';
+import { CommandError, note } from './terminal.ts';
 
 /** The options of a command line as commander hands them over. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -131,9 +131,18 @@ export function filterOf(flags: Flags): LogsFilter {
   return {
     ...conditions(name => name),
     not: conditions(name => `not${name.charAt(0).toUpperCase()}${name.slice(1)}`),
-    sentSince: dateIn(flags, 'sentSince'),
-    sentUntil: dateIn(flags, 'sentUntil'),
+    ...rangeOf(dateIn(flags, 'sentSince'), dateIn(flags, 'sentUntil')),
   };
+}
+
+/** The API takes any, and finds nothing in one that has no moment in it: a person has to be told. */
+function rangeOf(sentSince: Date | string | undefined, sentUntil: Date | string | undefined): LogsFilter {
+  const [since, until] = [sentSince, sentUntil].map(date => (date instanceof Date ? +date : parseDateTime(date ?? '')));
+  if (since !== undefined && until !== undefined) {
+    if (until < since) throw new CommandError('--sent-until: the range ends before it begins with --sent-since');
+    if (until === since) note('--sent-until: the range ends where it begins with --sent-since, so nothing is in it');
+  }
+  return { sentSince, sentUntil };
 }
 
 function listIn(flags: Flags, name: string): readonly string[] | undefined {

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import type { Scope } from '../accounts/authenticator.ts';
 import { ConnectionError, SentlogError, UnexpectedAnswer } from '../client/index.ts';
 import { SettingError } from '../config.ts';
@@ -60,6 +60,8 @@ async function programOf(name: string | undefined): Promise<Command> {
       if (whole.opts().color === false) withoutColours();
     })
     .configureHelp({ showGlobalOptions: false })
+    // It would end the process with 0 before it is known whether the help could be written.
+    .exitOverride()
     // Commander puts its suggestion on a line of its own.
     .configureOutput({ outputError: (text, write) => write(`sentlog: ${oneLine(text.replace(/^error: /, ''))}\n`) });
   // Commands take these over from the program when they are made, so they come after.
@@ -118,6 +120,7 @@ endWithOutput();
 try {
   await (await programOf(process.argv[2])).parseAsync(process.argv);
 } catch (error) {
-  note(`sentlog: ${explain(error)}`);
-  process.exitCode = 1;
+  // Commander has said what there was to say.
+  if (!(error instanceof CommanderError)) note(`sentlog: ${explain(error)}`);
+  process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
 }

@@ -23,6 +23,15 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** As one word of a command that a person pastes into a shell of POSIX. */
+export function shellWord(text: string): string {
+  return /^[\w./:@%+,-]+$/.test(text) ? text : shellQuoted(text);
+}
+
+export function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
 /** Ends the process once its output cannot be written: a reader that has seen enough (`| head`) is no error, a full disk is. */
 export function endWithOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

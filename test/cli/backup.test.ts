@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   cpSync,
@@ -30,7 +31,7 @@ import { idsOf, message, page, record, tellAll, want } from '../outbox/support.t
 import { SimulatedLog } from '../store/embedded/simulated-log.ts';
 import { crashImage } from '../support/crash-image.ts';
 import { numberedIds, recordNumbered, SqliteLog, submission, until, walkIds } from '../support/sqlite-log.ts';
-import { oneLine, run } from './run.ts';
+import { launcher, oneLine, run } from './run.ts';
 
 const now = 1_800_000_000_000;
 
@@ -100,13 +101,16 @@ test('sentlog backup of a folder in use, and restore → all that is the log’s
   const accounts = new SqliteAccountRows(join(log.dataDir, 'accounts.db'), true);
   onTestFinished(() => accounts.close());
   for (const name of ['outbox.db', 'notes.txt']) writeFileSync(join(log.dataDir, name), '');
-  const [backup, dataDir] = [join(place, 'b'), join(place, 'data')];
+  const [backup, dataDir] = [join(place, "the shop's $(backup)"), join(place, 'data')];
   const made = await run(['backup', backup, '--data-dir', log.dataDir]);
   expect(made).toMatchObject({ code: 0, stdout: '' });
-  expect(oneLine(made.stderr)).toMatch(/^\d+ segments \(.* MiB\) are in /);
+  const [, advice = ''] =
+    /^\d+ segments \(.* MiB\) are in .*; `(.*)` makes a data folder/.exec(oneLine(made.stderr)) ?? [];
   expect(existsSync(join(backup, 'notes.txt'))).toBe(false);
-  const back = await run(['restore', backup], { env: { SENTLOG_DATA_DIR: dataDir } });
-  expect(back).toMatchObject({ code: 0, stdout: '' });
+  // As it is pasted.
+  const pasted = `sentlog() { '${process.execPath}' '${launcher}' "$@"; }\n${advice}`;
+  const env = { ...process.env, SENTLOG_DATA_DIR: dataDir };
+  expect(spawnSync('sh', ['-c', pasted], { env, encoding: 'utf8' })).toMatchObject({ status: 0, stdout: '' });
   expect(readdirSync(dataDir)).toContain('accounts.db');
   expect(readdirSync(dataDir)).toContain('outbox.db');
 });

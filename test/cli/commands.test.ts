@@ -1,7 +1,8 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -56,6 +57,11 @@ describe('usage', () => {
       ['export', '--key', 'k', '--sent-since', '2026-02-30'],
       {},
       "sentlog: option '--sent-since <time>' argument '2026-02-30' is invalid. It is not a duration (2h), a date (2026-02-22) or a date-time with an offset (2026-02-22T17:42:05+0100).",
+    ],
+    [
+      ['query', '--key', 'k', '--sent-since', '2026-02-22', '--sent-until', '2026-02-21'],
+      {},
+      'sentlog: --sent-until: the range ends before it begins with --sent-since',
     ],
     [['query'], { SENTLOG_KEY: '' }, 'sentlog: SENTLOG_KEY: the value is empty: `sentlog keys create` makes a key'],
     [
@@ -134,6 +140,7 @@ describe('accounts, keys and users', () => {
       'account shop: 9 requests a minute, messages are kept for 90d',
     );
     expect((await accounts())[1]).toMatchObject({ retentionMs: 7_776_000_000 });
+    expect((await run(['accounts', 'list', '--names', ...on])).stdout).toBe('default\nshop\n');
     const tooLong = await keep('--retention', '3650d');
     expect(tooLong.code).toBe(1);
     expect(oneLine(tooLong.stderr)).toMatch(/SENTLOG_SEGMENT_AGE is too short for this retention: .* 87600 segments/);
@@ -179,13 +186,18 @@ describe('export', () => {
     const folder = temporaryFolder();
     const output = join(folder, 'out.csv');
     writeFileSync(output, 'old');
+    // One that was killed could not remove its own.
+    writeFileSync(join(folder, `.sentlog-export.${hostname()}.${spawnSync('true').pid}.x`), 'half');
+    const [underWay, elsewhere] = [`${hostname()}.${process.pid}`, `another-machine.1`];
+    const others = [underWay, elsewhere].map(one => `.sentlog-export.${one}.x`).sort();
+    for (const name of others) writeFileSync(join(folder, name), 'half');
     expect(await run(['export', ...on, '--format', 'csv', '--sender', 's', '--output', output])).toEqual({
       code: 0,
       stdout: '',
       stderr: '',
     });
     expect(readFileSync(output, 'utf8')).toBe(rows);
-    expect(readdirSync(folder)).toEqual(['out.csv']);
+    expect(readdirSync(folder).sort()).toEqual([...others, 'out.csv']);
     expect(asked).toEqual(['/messenger/1/logs/export?format=ndjson', '/messenger/1/logs/export?sender=s&format=csv']);
   });
 
@@ -211,14 +223,17 @@ describe('export', () => {
     writeFileSync(output, 'old');
     const args = [launcher, 'export', '--url', url, '--key', 'k', '--output', output];
     const child = spawn(process.execPath, args, { env: { ...process.env, ...onTerminal } });
-    let stderr = '';
+    let [stderr, meanwhile] = ['', ['']];
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
       // Told once: a second signal would end it at once.
-      if (!child.killed && readdirSync(folder).length > 1) child.kill('SIGTERM');
+      if (child.killed || readdirSync(folder).length === 1) return;
+      meanwhile = readdirSync(folder).sort();
+      child.kill('SIGTERM');
     });
     const [code] = await once(child, 'close');
     expect(code).toBe(1);
+    expect(meanwhile[0]).toMatch(`.sentlog-export.${hostname()}.${child.pid}.`);
     expect(stderr).toMatch(/0\.0 MB written, \d+\.\d MB a second/);
     expect(stderr).toMatch(/stopped: \S+ is as it was\n$/);
     expect(readFileSync(output, 'utf8')).toBe('old');

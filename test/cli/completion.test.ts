@@ -87,6 +87,7 @@ const completed: readonly (readonly [words: readonly string[], completions: read
     ['keys', 'list', '--account', 'sh'],
     ['shop', 'shop\\ \\$\\(touch\\ x\\)'],
   ],
+  [['accounts', 'set', 't'], ['the\\ \\"old\\"\\ one']],
   [['users', 'create', '--data-dir', 'd', 'me', '--account', ''], ['of-d']],
   [['accounts', 'set', '--store', 's', 'of'], ['of-s']],
   [['nothing', 'q'], ['query']],
@@ -100,8 +101,8 @@ test('bash, at any place → what can stand there', async () => {
     _sentlog; printf '%s\\n' "\${COMPREPLY[*]}"`,
   );
   const sentlog = `sentlog() { case "$*" in
-    'accounts list') printf '%s\\n' '{"id":1,"name":"shop"}' '{"id":2,"name":"shop $(touch x)","createdAt":""}' ;;
-    'accounts list --'*) echo "{\\"name\\":\\"of-$4\\"}" ;;
+    'accounts list --names') printf '%s\\n' shop 'shop $(touch x)' 'the "old" one' ;;
+    'accounts list --names --'*) echo "of-$5" ;;
   esac; }`;
   const { stdout } = await call('bash', ['-c', [scriptOf('bash'), sentlog, ...asked].join('\n')]);
   const lines = stdout.split('\n');

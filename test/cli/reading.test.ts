@@ -192,7 +192,10 @@ describe('query', () => {
       ['Europe/Zagreb', '2026-11-27T23:00:00.000Z'],
       ['America/New_York', '2026-11-28T05:00:00.000Z'],
     ] as const) {
-      await run(['query', '--url', url, '--key', 'k', '--sent-since', '2026-11-28'], { env: { TZ: zone } });
+      const range = ['--sent-since', '2026-11-28', '--sent-until', expected];
+      const { code, stderr } = await run(['query', '--url', url, '--key', 'k', ...range], { env: { TZ: zone } });
+      expect(code).toBe(0);
+      expect(oneLine(stderr)).toMatch(/ends where it begins/);
       expect(new Date(since).toISOString()).toBe(expected);
     }
   });

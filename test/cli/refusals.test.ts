@@ -52,9 +52,9 @@ test('what an argument gave, and no flag → told as it is', async () => {
   expect(stderr).toBe('sentlog: there is no account "none"\n');
 });
 
-test.skipIf(process.platform !== 'linux')('output to a full disk → one line', () => {
+test.skipIf(process.platform !== 'linux').each(['list', '--help'])('keys %s to a full disk → one line', word => {
   const full = openSync('/dev/full', 'w');
-  const { status, stderr } = spawnSync(process.execPath, [launcher, 'keys', 'list'], {
+  const { status, stderr } = spawnSync(process.execPath, [launcher, 'keys', word], {
     env: { ...process.env, ...on.env },
     stdio: ['ignore', full, 'pipe'],
     encoding: 'utf8',

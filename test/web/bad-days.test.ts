@@ -190,6 +190,18 @@ test('rows that cannot be read → said so, nothing is called loading, and asked
   await reached(page).toBe('5 messages, all of them');
 });
 
+test('a message that cannot be read → said so, and asked for again when told to', async () => {
+  const { campaign, search } = await seeded(1);
+  let broken = true;
+  const page = await tampered(`${search}&open=${campaign}-000000`, /\/messenger\/1\/messages\//, route =>
+    broken ? route.fulfill({ status: 500, body: '{}' }) : route.continue(),
+  );
+  await drawer(page).getByText('The message could not be read.').waitFor();
+  broken = false;
+  await drawer(page).getByRole('button', { name: 'Try again' }).click();
+  await drawer(page).getByRole('heading', { name: 'Timeline' }).waitFor();
+});
+
 test('a message that is not there → says so', async () => {
   const page = await subject.page('?open=no-such-message');
   await page.getByText('The log has no such message.').waitFor();

@@ -66,8 +66,13 @@ export function addAccounts(program: Command): void {
     ['CREATED', row => row.createdAt],
   ];
   const list = accounts.command('list').description('Show the accounts.');
+  list.option('--names', 'their names alone, one a line');
   addAdopt(accounts);
-  withAccounts(list, async data => printRows((await data.accounts()).map(shownAccount), columns));
+  withAccounts(list, async data => {
+    const all = await data.accounts();
+    if (list.opts().names !== true) return printRows(all.map(shownAccount), columns);
+    await print(all.map(({ name }) => `${name}\n`).join(''));
+  });
 }
 
 type Place = ReturnType<typeof loadPlace> & ReturnType<typeof loadLogTerms>;

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { loadPlace, serverSettings } from '../../config.ts';
 import { backUp, type Copied, restore } from '../backup/backup-folder.ts';
 import { settingOption, sourcesOf } from '../flags.ts';
-import { CommandError, note } from '../terminal.ts';
+import { CommandError, note, shellWord } from '../terminal.ts';
 
 const useDatabase =
   'this log is in a database: pg_dump, pg_basebackup or the snapshots of who runs it back it up, as any other';
@@ -18,7 +18,9 @@ export function addBackup(program: Command): void {
   command.action(async (to: string) => {
     const { dataDir, store } = loadPlace(sourcesOf(command));
     if (store !== undefined) throw new CommandError(useDatabase);
-    note(`${told(await backUp(dataDir, to))} are in ${to}; \`sentlog restore ${to}\` makes a data folder of it`);
+    note(
+      `${told(await backUp(dataDir, to))} are in ${to}; \`sentlog restore ${shellWord(to)}\` makes a data folder of it`,
+    );
   });
 }
 

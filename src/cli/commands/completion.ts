@@ -1,6 +1,6 @@
 import { Argument, type Command, type Option } from 'commander';
 import { deliveryErrors } from '../../domain/registry.ts';
-import { print } from '../terminal.ts';
+import { print, shellQuoted as quoted } from '../terminal.ts';
 
 /** One command as a shell completes it: `path` is the words that lead to it, none for the program itself. */
 type Entry = {
@@ -61,9 +61,6 @@ const wordsOf = ({ commands, options, words }: Entry) => [
   ...words,
   ...options.flatMap(flagsOf),
 ];
-/** Names of commands and flags have nothing in them that a shell takes for its own. */
-const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-
 /** What leads from a command to the next: its words, as patterns of a `case`. */
 function stepsOf(entries: readonly Entry[]): string {
   return entries
@@ -99,9 +96,6 @@ function valuesOf(entries: readonly Entry[]): readonly Valued[] {
   }));
 }
 
-/** Each object of a line that `accounts list` prints in a pipe has one; a name in which JSON escapes something is left out. */
-const namesInLines = `sed -n 's/.*"name":"\\([^"\\]*\\)".*/\\1/p'`;
-
 function bashScript(entries: readonly Entry[]): string {
   const values = valuesOf(entries).map(({ patterns, choices, areAccounts }) =>
     areAccounts
@@ -117,7 +111,7 @@ _sentlog_accounts() {
   done
   while IFS= read -r name; do
     [[ $name == "$current"* ]] && COMPREPLY+=("$(printf %q "$name")")
-  done < <("\${COMP_WORDS[0]}" accounts list "\${place[@]}" 2>/dev/null </dev/null | ${namesInLines})
+  done < <("\${COMP_WORDS[0]}" accounts list --names "\${place[@]}" 2>/dev/null </dev/null)
 }
 _sentlog() {
   local current="\${COMP_WORDS[COMP_CWORD]}" at="" words="" i
@@ -152,7 +146,7 @@ _sentlog_accounts() {
   for ((i = 2; i + 1 < CURRENT; i++)); do
     case "$words[i]" in --data-dir | --store) place+=("\${(Q)words[i]}" "\${(Q)words[i+1]}") ;; esac
   done
-  compadd -- \${(f)"$("\${(Q)words[1]}" accounts list $place 2>/dev/null </dev/null | ${namesInLines})"}
+  compadd -- \${(f)"$("\${(Q)words[1]}" accounts list --names $place 2>/dev/null </dev/null)"}
 }
 _sentlog() {
   local at="" i
@@ -211,7 +205,7 @@ function __sentlog_accounts
         set -a place $words[$i] $words[(math $i + 1)]
     end
   end
-  $words[1] accounts list $place 2>/dev/null </dev/null | ${namesInLines}
+  $words[1] accounts list --names $place 2>/dev/null </dev/null
 end
 ${lines.join('\n')}
 `;

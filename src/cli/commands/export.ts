@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync, type Stats } from 'node:fs';
-import { open, realpath, rename, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { clientOf, clientOptions } from '../client.ts';
 import { filterOf, filterOptions, text } from '../flags.ts';
@@ -35,6 +36,9 @@ export function addExport(program: Command): void {
   });
 }
 
+/** What an export of this machine has written so far, with its process after it. */
+const unfinishedBegin = `.sentlog-export.${hostname()}.`;
+
 /** Beside the file under another name first, so that a broken export leaves nothing that looks like a whole one. */
 async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promise<void> {
   const cannot = (error: unknown): never => {
@@ -43,10 +47,12 @@ async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promi
     });
   };
   const target = await targetOf(path).catch(cannot);
-  const written = target.replaceable ? join(dirname(target.path), `.${basename(target.path)}.${randomUUID()}`) : path;
+  const folder = dirname(target.path);
+  const written = target.replaceable ? join(folder, `${unfinishedBegin}${process.pid}.${randomUUID()}`) : path;
   const remove = () => target.replaceable && rmSync(written, { force: true });
   const release = beforeEnd(remove);
   try {
+    if (target.replaceable) await removeUnfinished(folder).catch(cannot);
     const file = await open(written, 'w').catch(cannot);
     const progress = new ExportProgress();
     try {
@@ -65,6 +71,35 @@ async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promi
     throw error;
   } finally {
     release();
+  }
+}
+
+/** What exports into this folder left there that were killed: they could not remove it. */
+async function removeUnfinished(folder: string): Promise<void> {
+  const names = await unlessForbidden(readdir(folder), []);
+  for (const name of names) {
+    const pid = name.startsWith(unfinishedBegin) ? Number.parseInt(name.slice(unfinishedBegin.length), 10) : 0;
+    const isLeft = pid > 0 && (pid === process.pid || !isRunning(pid));
+    if (isLeft) await unlessForbidden(rm(join(folder, name), { force: true }), undefined);
+  }
+}
+
+/** What others left, or who may write into a folder and not look into it, is no reason not to export. */
+async function unlessForbidden<T>(step: Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await step;
+  } catch (error) {
+    if (codeOf(error) !== 'EACCES' && codeOf(error) !== 'EPERM') throw error;
+    return otherwise;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Another user's may not be signalled.
+    return codeOf(error) !== 'ESRCH';
   }
 }
 

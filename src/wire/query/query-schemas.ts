@@ -34,7 +34,9 @@ export const filterParameters: { readonly [name: string]: TSchema } = {
   ...Object.fromEntries(filterFields.map(field => [field.name, parameterOf(field)])),
   ...Object.fromEntries(filterFields.map(field => [excluded(field.name), exclusionOf(field)])),
   sentSince: dateTime('Sent at this moment or later.'),
-  sentUntil: dateTime('Sent before this moment. Alone, `sentBefore` is another name of it.'),
+  sentUntil: dateTime(
+    'Sent before this moment. Alone, `sentBefore` is another name of it. In a range that ends before it begins there is nothing.',
+  ),
   sentBefore: dateTime('Another name of `sentUntil`; not beside it.'),
 };
 

@@ -53,7 +53,7 @@ export function spanText(fromMs: number, untilMs: number, zone: Zone, nowMs: num
   if (time(fromMs).startsWith('00:00') && time(fromMs) === time(untilMs) && fromMs < untilMs)
     return first === last ? first : `${first} – ${last}`;
   const end = first === last ? '' : `${day(untilMs)} `;
-  return `${first} ${time(fromMs)}${turnText(fromMs, zone)} – ${end}${time(untilMs)}`;
+  return `${first} ${time(fromMs)}${turnText(fromMs, zone)} – ${end}${time(untilMs)}${turnText(untilMs, zone)}`;
 }
 
 /** For an `<input type="datetime-local">`, to the second. */

@@ -11,13 +11,15 @@ type State = 'closed' | 'open' | 'left';
  */
 export function Popover(props: {
   readonly label: ReactNode;
+  /** Where the label may be cut. */
+  readonly title?: string;
   /** Whether something is chosen in it. */
   readonly set?: boolean;
   /** Of the box that holds button and content, where one is needed. */
   readonly className?: string;
   readonly children: (id: string, close: () => void) => ReactNode;
 }) {
-  const { label, set = false, className = 'popover', children } = props;
+  const { label, title, set = false, className = 'popover', children } = props;
   const [state, setState] = useState<State>('closed');
   const id = useId();
   const opener = useRef<HTMLButtonElement>(null);
@@ -59,6 +61,7 @@ export function Popover(props: {
         ref={opener}
         type="button"
         className={set ? 'set' : undefined}
+        title={title}
         aria-expanded={isOpen}
         aria-controls={id}
         onClick={() => setState(isOpen ? 'left' : 'open')}

@@ -34,7 +34,7 @@ export function Drawer() {
 
 function OpenDrawer({ messageId }: { readonly messageId: string }) {
   const { api, change } = usePage();
-  const { data, error, isPending } = useQuery({
+  const { data, error, isFetching, refetch } = useQuery({
     queryKey: ['message', messageId],
     queryFn: async ({ signal }) => {
       const source = await api.client.messageText(messageId, { signal });
@@ -62,7 +62,7 @@ function OpenDrawer({ messageId }: { readonly messageId: string }) {
     return () => removeEventListener('keydown', press);
   }, []);
   return (
-    <aside className="drawer" aria-label="Message" aria-busy={isPending}>
+    <aside className="drawer" aria-label="Message" aria-busy={isFetching}>
       <header>
         <h2 ref={heading} tabIndex={-1}>
           {inert(messageId)}
@@ -73,14 +73,14 @@ function OpenDrawer({ messageId }: { readonly messageId: string }) {
       </header>
       <div className="drawer-body">
         {data !== undefined && <Details {...data} />}
-        {data === undefined && error !== null && <Missing error={error} />}
-        {data === undefined && error === null && <p className="quiet">Loading …</p>}
+        {data === undefined && !isFetching && error !== null && <Missing error={error} onRetry={refetch} />}
+        {data === undefined && isFetching && <p className="quiet">Loading …</p>}
       </div>
     </aside>
   );
 }
 
-function Missing({ error }: { readonly error: Error }) {
+function Missing({ error, onRetry }: { readonly error: Error; readonly onRetry: () => void }) {
   const unknown = error instanceof SentlogError && error.status === 404;
   return (
     <div className="table-state" role="alert">
@@ -88,6 +88,11 @@ function Missing({ error }: { readonly error: Error }) {
         <strong>{unknown ? 'The log has no such message.' : 'The message could not be read.'}</strong>
       </p>
       <p>{unknown ? 'It was never recorded here, or is older than what is kept.' : error.message}</p>
+      {!unknown && (
+        <button type="button" onClick={onRetry}>
+          Try again
+        </button>
+      )}
     </div>
   );
 }

@@ -85,7 +85,7 @@ function LiveButton({ feed }: { readonly feed: FeedState | 'off' }) {
       onClick={() => change(one => ({ ...one, live: !one.live }), { replace: true })}
     >
       <span className="dot" aria-hidden="true" />
-      <span>{possible ? label : 'Fixed range'}</span>
+      <span>{possible ? label : 'Fixed'}</span>
     </button>
   );
 }

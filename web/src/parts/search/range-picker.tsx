@@ -1,7 +1,7 @@
 import { type FormEvent, useId, useState } from 'react';
 import { nowMs } from '../../api/server-clock.ts';
 import { usePage } from '../../page-context.ts';
-import { inputMoments, inputText, shortMomentText } from '../../view/format.ts';
+import { inputMoments, inputText, shortMomentText, spanText } from '../../view/format.ts';
 import { boundsOf, presetLabels, presetsWithin, type Range } from '../../view/range.ts';
 import { offsetText, turnText, type Zone, zoneName } from '../../view/zone.ts';
 import { FormButtons } from '../forms/form-buttons.tsx';
@@ -31,7 +31,7 @@ export function RangePicker() {
           </label>
         ))}
       </fieldset>
-      <Popover label={custom} set={!('last' in range)}>
+      <Popover label={custom} title={custom} set={!('last' in range)}>
         {(form, close) => <RangeForm key={key} id={form} onClose={close} />}
       </Popover>
     </>
@@ -39,6 +39,8 @@ export function RangePicker() {
 }
 
 function rangeText({ sinceMs, untilMs }: Extract<Range, { readonly sinceMs?: unknown }>, zone: Zone) {
+  if (sinceMs !== undefined && untilMs !== undefined && sinceMs < untilMs)
+    return spanText(sinceMs, untilMs, zone, nowMs());
   const text = (ms: number | undefined) =>
     ms === undefined ? '…' : shortMomentText(ms, zone, nowMs()) + turnText(ms, zone);
   return `${text(sinceMs)} – ${text(untilMs)}`;

@@ -79,12 +79,22 @@ function Empty() {
   const narrowed = Object.keys({ ...view.conditions, ...view.not }).length > 0;
   const everything = 'last' in view.range && view.range.last === 'all';
   const isBare = useIsBare(!narrowed && !everything) || (!narrowed && everything);
+  const { sinceMs = -Infinity, untilMs = Infinity } = boundsOf(view, nowMs());
+  const outcome = untilMs <= sinceMs ? 'The range ends before it begins.' : 'No message matches.';
   return (
     <div className="table-state">
       <p>
-        <strong>{isBare ? 'The log holds no message yet.' : 'No message matches.'}</strong>
+        <strong>{isBare ? 'The log holds no message yet.' : outcome}</strong>
       </p>
       {isBare && <HowToFill />}
+      {untilMs < sinceMs && (
+        <button
+          type="button"
+          onClick={() => change(one => ({ ...one, range: { sinceMs: untilMs, untilMs: sinceMs } }))}
+        >
+          Turn it round
+        </button>
+      )}
       {!everything && !isBare && (
         <button type="button" onClick={() => change(one => ({ ...one, range: { last: 'all' } }))}>
           Search all that is kept

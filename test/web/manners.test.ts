@@ -376,31 +376,6 @@ test('a cell → the messages that have its value, those that have not, those fr
   expect(tops.size).toBe(1);
 });
 
-test('any range, at any width → its filters take the lines that they took before', async () => {
-  const { page } = await seeded(3);
-  const label = page.locator('.ranges + .popover > button');
-  const [longAgo, since, until] = [400 * 24, 2, 1].map(hours => new Date(Date.now() - hours * 3_600_000).toISOString());
-  const ranges = [
-    'last=1h',
-    `sentSince=${since}`,
-    `sentUntil=${until}`,
-    `sentSince=${since}&sentUntil=${until}`,
-    `sentSince=${longAgo}&sentUntil=${until}`,
-  ];
-  let shown = '';
-  for (const width of [721, 800, 960, 1024, 1100, 1280, 1440]) {
-    await page.setViewportSize({ width, height: 768 });
-    const heights = new Set<number>();
-    for (const range of ranges) {
-      await page.evaluate(`history.pushState(null, '', '?${range}&tz=utc'); dispatchEvent(new Event('popstate'))`);
-      await expect.poll(() => label.textContent()).not.toBe(shown);
-      shown = (await label.textContent()) ?? '';
-      heights.add((await boxOf(page, '.filter-line')).height);
-    }
-    expect([...heights], `${width} pixels wide`).toHaveLength(1);
-  }
-});
-
 test('a word for how it went → the filter by status that it means', async () => {
   const { page } = await seeded(12);
   const box = page.getByRole('combobox', { name: /Find/ });

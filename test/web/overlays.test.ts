@@ -159,3 +159,37 @@ test('an hour that clocks show twice, written → From is the first time and Unt
   expect(searchParams.get('sentSince')).toBe('2026-10-25T00:30:00.000Z');
   expect(searchParams.get('sentUntil')).toBe('2026-10-25T00:40:00.000Z');
 });
+
+test('any range, at any width → its filters take the lines that they took before', async () => {
+  const page = await seeded(3);
+  const label = page.locator('.ranges + .popover > button');
+  const [longAgo, since, until] = [400 * 24, 2, 1].map(hours => new Date(Date.now() - hours * 3_600_000).toISOString());
+  const ranges = [
+    'last=1h',
+    `sentSince=${since}`,
+    `sentUntil=${until}`,
+    `sentSince=${since}&sentUntil=${until}`,
+    `sentSince=${longAgo}&sentUntil=${until}`,
+  ];
+  let shown = '';
+  for (const width of [721, 800, 960, 1024, 1100, 1280, 1440]) {
+    await page.setViewportSize({ width, height: 768 });
+    const heights = new Set<number>();
+    for (const range of ranges) {
+      await page.evaluate(`history.pushState(null, '', '?${range}&tz=utc'); dispatchEvent(new Event('popstate'))`);
+      await expect.poll(() => label.textContent()).not.toBe(shown);
+      shown = (await label.textContent()) ?? '';
+      heights.add((await page.locator('.filter-line').boundingBox())?.height ?? 0);
+    }
+    expect([...heights], `${width} pixels wide`).toHaveLength(1);
+  }
+});
+
+test('a range that ends before it begins → says so, and is turned round at a click', async () => {
+  const page = await seeded(30);
+  const [early, late] = [20, 10].map(minutes => new Date(Date.now() - minutes * 60_000).toISOString());
+  await page.goto(`${page.url()}&sentSince=${late}&sentUntil=${early}`);
+  await page.getByText('The range ends before it begins.').waitFor();
+  await page.getByRole('button', { name: 'Turn it round' }).click();
+  await expect.poll(() => page.locator('.reached').textContent()).toBe('10 messages, all of them');
+});

@@ -142,15 +142,6 @@ describe('find', () => {
     expect(await page.getByRole('button', { name: 'Fixed', exact: true }).isDisabled()).toBe(true);
   });
 
-  test('a range that ends before it begins → says so, and is turned round at a click', async () => {
-    const { page, messages } = await seeded(60);
-    const [early, late] = [20, 10].map(index => encodeURIComponent(String(messages[index]?.sentAt)));
-    await page.goto(`${page.url()}&sentSince=${late}&sentUntil=${early}`);
-    await page.getByText('The range ends before it begins.').waitFor();
-    await page.getByRole('button', { name: 'Turn it round' }).click();
-    await reached(page).toBe('10 messages, all of them');
-  });
-
   test('a drag over the chart → picks each bar that was touched, whole', async () => {
     const { page } = await seeded(60);
     const box = await chartBox(page);

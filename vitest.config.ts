@@ -15,6 +15,20 @@ const patience = { poll: { timeout: 60_000 } };
 /** Minutes each: `npm run test:long` alone runs them. */
 const longTests = 'test/long/**/*.test.ts';
 
+/**
+ * As dear together as all others: what starts many servers or databases, breaks them, fills their disks, or has the store's
+ * contract once more on another layout. `npm run test:slow` runs them, and so do CI and `npm run test:long`.
+ */
+const slowTests = [
+  'test/bench/smoke.test.ts',
+  'test/cli/copy.test.ts',
+  'test/deploy/image.test.ts',
+  'test/process/{bodies,clients,damage,disk-full,lost-accounts,many,mirror,mirror-days,sending,setup}.test.ts',
+  'test/store/copy.test.ts',
+  'test/store/embedded/conformance-layouts.test.ts',
+  'test/store/postgres/{eras,layouts,outage,replica-conformance,replica-mistakes,replicas,sealing,together}.test.ts',
+];
+
 const setupFiles = ['test/support/properties.ts'];
 
 /** With it a file's tests share one log in PostgreSQL. */
@@ -43,9 +57,8 @@ const ownProcessTests = [
   'test/accounts/{accounts,credentials,passwords}.test.ts',
   'test/http/{body,under-way}.test.ts',
   'test/outbox/{sqlite,together}.test.ts',
-  'test/store/copy.test.ts',
   'test/store/embedded/{commits,conformance,facets,lock,own-rows,shared-question,simulated-disk,threads,unclaimed,waiting}.test.ts',
-  'test/store/postgres/{citus-statements,conformance,following,pages,plans,replica-conformance}.test.ts',
+  'test/store/postgres/{citus-statements,conformance,following,pages,plans}.test.ts',
   'test/telemetry/**/*.test.ts',
   'test/tidy.test.ts',
 ];
@@ -72,14 +85,15 @@ const longest = [
   'test/store/embedded/conformance',
   'test/store/postgres/conformance',
   'test/store/postgres/replica-conformance',
+  'test/bench/smoke',
+  'test/process/many',
+  'test/process/mirror',
+  'test/store/embedded/conformance-layouts',
   'test/store/postgres',
   'test/store/copy',
   'test/cli',
   'test/accounts',
   'test/mirror',
-  'test/process/mirror',
-  'test/bench/smoke',
-  'test/process/many',
   'test/process/crash',
 ];
 
@@ -132,7 +146,7 @@ export default defineConfig({
           ...inProcess,
           name: 'plain',
           include: ['test/**/*.test.ts'],
-          exclude: [...processTests, ...ownProcessTests, longTests],
+          exclude: [...processTests, ...ownProcessTests, ...slowTests, longTests],
           setupFiles: [...inProcess.setupFiles, sharing],
           isolate: false,
         },
@@ -152,10 +166,20 @@ export default defineConfig({
           ...common,
           name: 'process',
           include: processTests,
+          exclude: slowTests,
           globalSetup: programSetup,
           testTimeout: 600_000,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...inProcess,
+          name: 'slow',
+          include: slowTests,
+          globalSetup: [threadSetup, programSetup],
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -165,7 +189,7 @@ export default defineConfig({
           include: [longTests],
           testTimeout: 3_600_000,
           maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -1,6 +1,6 @@
 /**
- * Everything there is to check: types, lint, every test. `--results=FILE` writes the counts as JSON as well; further
- * arguments go to vitest.
+ * Types, lint and the tests; with `--slow` the slow tests alone. `--results=FILE` writes the counts as JSON as well;
+ * further arguments go to vitest.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { type Counts, countTests, total } from './test-counts.ts';
 
 const root = dirname(import.meta.dirname);
 const resultsOption = '--results=';
+const slowOption = '--slow';
 
 /** Settings of the developer's own server must not reach the servers under test. */
 const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SENTLOG_')));
@@ -37,12 +38,12 @@ async function check(name: string, script: string, args: readonly string[]): Pro
   return (await run(script, args)) === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
 }
 
-async function test(args: readonly string[]): Promise<Counts> {
+async function test(projects: readonly string[], args: readonly string[]): Promise<Counts> {
   const folder = mkdtempSync(join(tmpdir(), 'sentlog-test-'));
   try {
     const file = join(folder, 'results.json');
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-    const code = await run('vitest/vitest.mjs', ['run', '--project=!long', ...reporters, ...args]);
+    const code = await run('vitest/vitest.mjs', ['run', ...projects, ...reporters, ...args]);
     return countTests(read(file), code === 0);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -59,27 +60,36 @@ function read(file: string): unknown {
   }
 }
 
-const args = process.argv.slice(2);
-const resultsFile = args.find(arg => arg.startsWith(resultsOption))?.slice(resultsOption.length);
-const startedAt = Date.now();
-
-// One checker looks at what all share once; the others of TypeScript's own four did so for each, and the linter has the other core.
-const noEmit = ['--noEmit', '--checkers', '1'];
-const [ofProgram, ofPage, lint] = await Promise.all([
-  check('types', 'typescript/bin/tsc', noEmit),
-  check('types of the page', 'typescript/bin/tsc', [...noEmit, '-p', 'web']),
-  check('lint', '@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']),
-]);
-const types = total([ofProgram, ofPage]);
-const tests = await test(args.filter(arg => !arg.startsWith(resultsOption)));
-const all = total([types, lint, tests]);
+async function types(): Promise<Counts> {
+  // One checker looks at what all share once; the others of TypeScript's own four did so for each.
+  const noEmit = ['--noEmit', '--checkers', '1'];
+  const ofAll = [
+    check('types', 'typescript/bin/tsc', noEmit),
+    check('types of the page', 'typescript/bin/tsc', [...noEmit, '-p', 'web']),
+  ];
+  return total(await Promise.all(ofAll));
+}
 
 const verdict = ({ passed, failed, skipped }: Counts) =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
-console.log(`
-types   ${types.failed === 0 ? 'passed' : 'failed'}
-lint    ${lint.failed === 0 ? 'passed' : 'failed'}
-tests   ${verdict(tests)}
+
+const args = process.argv.slice(2);
+const isSlow = args.includes(slowOption);
+const resultsFile = args.find(arg => arg.startsWith(resultsOption))?.slice(resultsOption.length);
+const vitestArgs = args.filter(arg => arg !== slowOption && !arg.startsWith(resultsOption));
+const startedAt = Date.now();
+
+const lint = () =>
+  check('lint', '@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']);
+// The linter has the other core meanwhile.
+const [ofTypes, ofLint] = isSlow ? [] : await Promise.all([types(), lint()]);
+const ofTests = await test(isSlow ? ['--project=slow'] : ['--project=!slow', '--project=!long'], vitestArgs);
+const all = total([ofTypes, ofLint, ofTests].filter(counts => counts !== undefined));
+
+console.log();
+if (ofTypes !== undefined) console.log(`types   ${ofTypes.failed === 0 ? 'passed' : 'failed'}`);
+if (ofLint !== undefined) console.log(`lint    ${ofLint.failed === 0 ? 'passed' : 'failed'}`);
+console.log(`tests   ${verdict(ofTests)}
 in ${Math.ceil((Date.now() - startedAt) / 1000)} s: ${verdict(all)}`);
 if (resultsFile !== undefined) writeFileSync(resultsFile, `${JSON.stringify(all)}\n`);
 process.exitCode = all.failed === 0 && all.passed > 0 ? 0 : 1;

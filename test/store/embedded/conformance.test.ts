@@ -1,87 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openSqliteStore } from '../../../src/store/embedded/engine.ts';
-import type { Merging } from '../../../src/store/embedded/threads/messages.ts';
-import type { Store, StoreObserver } from '../../../src/store/store.ts';
 import { isThorough } from '../../support/properties.ts';
-import { until } from '../../support/sqlite-log.ts';
 import { outcomeTests } from '../conformance/outcomes.ts';
-import {
-  conformance,
-  type EngineHints,
-  keepingGroups,
-  type OpenedEngine,
-  partly,
-  readingGroups,
-} from '../conformance.ts';
-
-/** Sound engines find nothing damaged and warn of nothing: whatever is told here fails the test that closes. */
-class Complaints implements StoreObserver {
-  readonly told: string[] = [];
-
-  readonly committed: StoreObserver['committed'];
-
-  constructor(committed: StoreObserver['committed'] = () => {}) {
-    this.committed = committed;
-  }
-
-  damaged({ name, reason }: Parameters<StoreObserver['damaged']>[0]): void {
-    this.told.push(`${name} is damaged: ${reason}`);
-  }
-
-  note({ message, level, detail }: Parameters<StoreObserver['note']>[0]): void {
-    if (level !== 'info') this.told.push(`${message} ${JSON.stringify(detail)}`);
-  }
-}
-
-/** Each that is closed for good is merged, in the smallest of blocks. */
-const eagerly: Merging = { youngestLeft: 0, blockRows: 64 };
-
-/** Whether a segment that has an index has its rows file still. */
-function hasUnmerged(dataDir: string): boolean {
-  const names = new Set(readdirSync(join(dataDir, 'segments')));
-  return [...names].some(name => name.endsWith('.index') && names.has(name.replace('.index', '.journal')));
-}
-
-async function openSqliteEngine(
-  segmentMessagesMax: number,
-  readerThreads: number,
-  {
-    committed,
-    merging,
-  }: { readonly committed?: StoreObserver['committed'] | undefined; readonly merging?: Merging } = {},
-): Promise<OpenedEngine> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'sentlog-conformance-'));
-  const observer = new Complaints(committed);
-  const open = (): Promise<Store> =>
-    openSqliteStore({
-      dataDir,
-      durability: 'os',
-      segmentMessagesMax,
-      segmentAgeMs: 3_600_000,
-      readerThreads,
-      observer,
-      ...(merging !== undefined && { merging }),
-    });
-  const first = await open();
-  let store = first;
-  return {
-    store: first,
-    reopen: async () => {
-      if (merging !== undefined) await until(() => !hasUnmerged(dataDir));
-      await store.close();
-      store = await open();
-      return store;
-    },
-    close: async () => {
-      await store.close();
-      rmSync(dataDir, { recursive: true });
-      if (observer.told.length > 0) throw new Error(observer.told.join('\n'));
-    },
-  };
-}
+import { conformance, type EngineHints } from '../conformance.ts';
+import { openSqliteEngine } from './opened-engine.ts';
 
 /** What is read by several threads is tried on the stores that all share: each thread of one more takes 50 ms of CPU to start. */
 const readersOf = ({ accounts }: EngineHints) => (accounts === undefined && !isThorough ? 1 : 2);
@@ -89,16 +12,7 @@ const readersOf = ({ accounts }: EngineHints) => (accounts === undefined && !isT
 conformance('the embedded engine in small segments', hints =>
   openSqliteEngine(hints.segmentMessagesMax ?? 50, readersOf(hints)),
 );
-conformance('the embedded engine in one segment', () => openSqliteEngine(100_000, 1), {
-  groups: partly(readingGroups),
-  segmentSizes: [1000],
-});
 outcomeTests(({ committed }) => openSqliteEngine(50, 1, { committed }));
-conformance(
-  'the embedded engine in volumes',
-  ({ segmentMessagesMax = 50 }) => openSqliteEngine(segmentMessagesMax, 1, { merging: eagerly }),
-  { groups: partly(keepingGroups) },
-);
 
 test('stats → what is free on the disk of the folder', async () => {
   const { store, close } = await openSqliteEngine(50, 1);

@@ -113,6 +113,19 @@ class Visitor {
   }
 }
 
+test('words that somebody remembers → the message that has them, without a click', async () => {
+  const [remembered] = messages('dessert', halfAnHourAgo, [delivered]);
+  if (remembered === undefined) throw new Error('no message');
+  await subject.record([{ ...remembered, content: { type: 'TEXT', text: 'Your crème brûlée is on its way' } }]);
+  const visitor = await Visitor.arrive();
+  await visitor.find('"BRULEE is on" creme');
+  await visitor.button('Remove the filter Text').waitFor();
+  await visitor.page.getByText(/^1 message\b/).waitFor();
+  await visitor.page.getByRole('row').filter({ hasText: 'crème brûlée' }).waitFor();
+  expect(new URL(visitor.page.url()).searchParams.get('text')).toBe('"BRULEE is on" creme');
+  expect(visitor.clicks).toBe(0);
+});
+
 test('did this number get our message yesterday? → no click', async () => {
   const visitor = await Visitor.arrive();
   const [message] = yesterday.slice(-1);

@@ -34,7 +34,7 @@ export function isOneOfErrors({ name, id, groupName }: DeliveryError, sought: re
   return own !== undefined && sought.includes(String(own));
 }
 
-export const textFields = ['sender', 'destination', 'entityId', 'applicationId'] as const;
+export const textFields = ['sender', 'destination', 'entityId', 'applicationId', 'text'] as const;
 /** Of these a message may have one of several values. */
 export const listFields = ['messageId', 'bulkId', 'campaignReferenceId', 'error', 'generalStatus'] as const;
 export type TextField = (typeof textFields)[number];
@@ -51,6 +51,7 @@ export const fieldLabels: Readonly<Record<Field, string>> = {
   error: 'Error',
   applicationId: 'Application',
   entityId: 'Entity',
+  text: 'Text',
 };
 export const fields = Object.keys(fieldLabels) as readonly Field[];
 
@@ -184,13 +185,14 @@ function excluded({ error = [], ...not }: Conditions): LogsConditions {
 }
 
 function asked(conditions: Conditions): LogsConditions {
-  const { sender, destination, entityId, applicationId, error, generalStatus, ...lists } = conditions;
+  const { sender, destination, entityId, applicationId, text, error, generalStatus, ...lists } = conditions;
   const isNumbered = error?.every(isCode) === true;
   return {
     sender: sender?.[0],
     destination: destination?.[0],
     entityId: entityId?.[0],
     applicationId: applicationId?.[0],
+    text: text?.[0],
     ...lists,
     errorName: isNumbered ? undefined : error,
     errorId: isNumbered ? error : undefined,

@@ -35,6 +35,7 @@ export function listText(field: Field, values: readonly string[]): string {
 
 /** The bound of the two lists of ids at the API. */
 const listCharsMax = 2048;
+const wordsCharsMax = 200;
 
 /** What a field may hold where somebody writes this: the likeliest first. */
 export function waysToWrite(field: SearchField, text: string): readonly (readonly string[])[] {
@@ -52,6 +53,11 @@ export function waysToWrite(field: SearchField, text: string): readonly (readonl
         ? errorNamesOf(whole)
         : [whole];
   return ways.map(way => [way]);
+}
+
+/** Whether the log can be searched for this as words. */
+export function isWords(text: string): boolean {
+  return /[^ -/:-@[-`{-~]/.test(text) && text.length <= wordsCharsMax;
 }
 
 /** What a field is asked for that nothing was found in; `undefined` when it cannot be asked for so many. */

@@ -4,7 +4,7 @@ import { recognise } from '../../log/search.ts';
 import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
 import { type Field, fieldLabels, shownValue, withCondition } from '../../view/view.ts';
-import { searchFields, writtenAnyway } from '../../view/written.ts';
+import { isWords, searchFields, writtenAnyway } from '../../view/written.ts';
 import { Cut } from '../forms/cut.tsx';
 
 const settleMs = 120;
@@ -24,7 +24,7 @@ type Option = {
   readonly field: Field;
   readonly values: readonly string[];
   /** A value that is not the text itself, to be offered by its name. */
-  readonly kind: 'found' | 'suggested' | 'anyway';
+  readonly kind: 'found' | 'suggested' | 'words' | 'anyway';
 };
 
 function useOptions(text: string) {
@@ -45,6 +45,7 @@ function useOptions(text: string) {
   const options: readonly Option[] = [
     ...known.map(one => ({ ...one, kind: 'found' as const })),
     ...suggested.map(one => ({ ...one, kind: 'suggested' as const })),
+    ...(isWords(text) ? [{ field: 'text' as const, values: [text.trim()], kind: 'words' as const }] : []),
     ...searchFields
       .filter(field => !known.some(one => one.field === field))
       .flatMap(field => {
@@ -95,7 +96,8 @@ function useSearch() {
   }, [due, option]);
   const enter = () => {
     // The log may know the text as something else than what merely holds it: only what is picked or the same does not wait.
-    const isCertain = asked || picked !== undefined || option?.values[0] === text.trim();
+    const isSame = option?.kind !== 'words' && option?.values[0] === text.trim();
+    const isCertain = asked || picked !== undefined || isSame;
     if (isCertain && option !== undefined && isSound) choose(option);
     else setPressed(true);
   };
@@ -127,12 +129,12 @@ export function SearchBox() {
         id="search"
         ref={input}
         role="combobox"
-        aria-label={`Find a ${lookedAt}`}
+        aria-label={`Find words, or a ${lookedAt}`}
         aria-expanded={shown}
         aria-controls={id}
         aria-autocomplete="list"
         aria-activedescendant={shown ? `${id}-${active}` : undefined}
-        placeholder="An id, number, campaign, error …"
+        placeholder="Words, an id, number, error …"
         autoComplete="off"
         spellCheck={false}
         value={text}
@@ -175,7 +177,8 @@ function hint({ asked, none, options }: ReturnType<typeof useOptions>, text: str
   if (!asked) return 'Asking the log …';
   if (!none) return 'Found as:';
   const nothing = `No message has “${inert(text.trim(), 40)}” as its ${lookedAt}`;
-  return hasSuggestions ? `${nothing}; these hold it:` : `${nothing}. Filter anyway by:`;
+  if (hasSuggestions) return `${nothing}; these hold it:`;
+  return `${nothing}. ${isWords(text) ? 'Look for its words, or filter' : 'Filter'} anyway by:`;
 }
 
 function Suggestions(props: {
@@ -211,6 +214,7 @@ function Suggestions(props: {
 function OptionNote({ option: { kind, field, values } }: { readonly option: Option }) {
   if (kind === 'anyway') return null;
   if (kind === 'found') return <span className="note-found">in the log</span>;
+  if (kind === 'words') return <span>words in contents and ids</span>;
   return (
     <bdi className="note-value">
       <Cut text={values.map(value => shownValue(field, value)).join(', ')} />

@@ -50,6 +50,8 @@ export class Sweeper {
   /** Since when a sweep waits, and whether for leaps that gathered. */
   #holding: { readonly atMs: number; readonly isGathered: boolean } | undefined;
   #held: HeldSweep | undefined;
+  /** Since when the clock says less than it did once. */
+  #behindSinceMs: number | undefined;
 
   constructor(options: SweeperOptions) {
     this.#options = options;
@@ -69,7 +71,18 @@ export class Sweeper {
     const gatheredMs = this.#holding === undefined ? leap.keptMs : 0;
     this.#holding = undefined;
     this.#saw = { now: now(), atMs: monotonicMs(), gatheredMs };
-    await clock.see(this.#saw.now);
+    await clock.see(this.#believed(leap.seen, this.#saw));
+  }
+
+  /**
+   * A clock that was put back is believed after as long as one that leapt: by what it says, all that was kept until then would
+   * be of after the next leap.
+   */
+  #believed(seen: EpochMs, { now, atMs }: { readonly now: EpochMs; readonly atMs: number }): EpochMs {
+    if (now >= seen) this.#behindSinceMs = undefined;
+    else this.#behindSinceMs ??= atMs;
+    const isBelieved = this.#behindSinceMs === undefined || atMs - this.#behindSinceMs >= this.#options.holdMs;
+    return isBelieved ? now : seen;
   }
 
   async #waits(leap: Leap): Promise<boolean> {
@@ -120,9 +133,9 @@ export class Sweeper {
     const [nowMs, atMs] = [now(), monotonicMs()];
     const saw = this.#saw ?? { now: nowMs, atMs, gatheredMs: 0 };
     const elapsedMs = atMs - saw.atMs;
-    const leapMs = nowMs - seen - elapsedMs;
-    // What is kept may be by another server's clock, which is always a little off: such leaps gather by this one's alone.
+    // What is kept may be by another server's clock, which is always a little off: small leaps gather by this one's alone.
     const ownLeapMs = nowMs - saw.now - elapsedMs;
+    const leapMs = this.#behindSinceMs === undefined ? nowMs - seen - elapsedMs : ownLeapMs;
     // While a sweep waits, nothing is taken off: it would go on by itself before its time.
     const beforeMs = Math.max(0, saw.gatheredMs - ((this.#holding?.atMs ?? atMs) - saw.atMs));
     const gatheredMs = beforeMs + ownLeapMs;
@@ -131,6 +144,7 @@ export class Sweeper {
       gatheredMs >= Math.max(limits.clockLeapMs, shortestRetentionMs() / 2) &&
       (isSmall || beforeMs >= limits.clockLeapMs || this.#holding?.isGathered === true);
     return {
+      seen,
       leapMs,
       expected: seen === 0 ? Infinity : seen + elapsedMs,
       gatheredMs,
@@ -141,6 +155,8 @@ export class Sweeper {
 }
 
 type Leap = {
+  /** What the clock is known to have said; 0 where nothing tells. */
+  readonly seen: EpochMs;
   /** By how much the clock moved on beyond the time that went by. */
   readonly leapMs: number;
   /** What it was expected to say at most. */

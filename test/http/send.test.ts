@@ -114,6 +114,30 @@ describe('POST /messenger/1/messages', () => {
     expect((await post({ messages: [message] })).statusCode).toBe(503);
   });
 
+  it('a bound key → nothing of the Meta that is played, which is the whole account’s', async () => {
+    const answer = { status: 200, body: { sent: [] } };
+    const server = new TestServer({ emulator: { handle: async () => answer } });
+    servers.push(server);
+    server.callers.set('bound', {
+      account: { id: 1, name: 'account 1' },
+      scopes: ['messenger:manage'],
+      binding: { applicationId: 'a' },
+    });
+    const calls = [
+      ['GET', 'sent'],
+      ['GET', 'destinations'],
+      ['GET', 'clock'],
+      ['POST', 'reset'],
+    ] as const;
+    for (const [method, action] of calls) {
+      const status = async (name: string) => {
+        const call = { method, headers: { authorization: `App ${name}` }, ...(method === 'POST' && { payload: '{}' }) };
+        return (await server.call(`/emulator/${action}`, call)).statusCode;
+      };
+      expect([await status('bound'), await status('one')], action).toEqual([403, 200]);
+    }
+  });
+
   it('a server without a carrier → no such call', async () => {
     const server = new TestServer();
     servers.push(server);

@@ -17,13 +17,14 @@ const bodyBytesMax = 16 * 1024;
 const reads = ['clock', 'sent', 'destinations'];
 const steers = Object.entries<TSchema>(steeringBodies);
 
-/** `/emulator/…`: what steers a Meta that is played. */
+/** `/emulator/…`: what steers a Meta that is played, for keys that are bound to nothing: it is the whole account's. */
 export function emulatorRoutes(deps: Deps, closing: Closing): readonly Route[] {
   const route = (method: 'GET' | 'POST', action: string, schema?: TSchema): Route => ({
     method,
     path: `/emulator/${action}`,
     access: { scope: 'messenger:manage', budget: 'writes' },
     answer: async (call: Call) => {
+      if (Object.keys(call.principal.binding).length > 0) throw new ApiError('E403');
       sound(parseEmptyQuery(rawQuery(call.request)));
       const body = schema && fitting(schema, await bodyOf(call, deps, closing));
       return told(await deps.emulator.handle(method, action, body, call.principal.account.id), call);

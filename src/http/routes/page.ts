@@ -103,7 +103,7 @@ function issue(principal: Principal, authorization: string, deps: Deps): string 
     sources: manages && deps.managedMirrors !== undefined,
     senders: manages && deps.managedSenders !== undefined,
     sending: deps.sending !== undefined && allows(principal, 'messenger:message:send'),
-    emulator: deps.emulator !== undefined && allows(principal, 'messenger:manage'),
+    emulator: manages && deps.emulator !== undefined,
   };
   const { id, name: account } = principal.account;
   // How far back the page may ask, and how far `GET /messenger/1/logs` goes, in seconds as well.

@@ -41,7 +41,7 @@ function arrivals(campaign: string, count: number, from = 0) {
 }
 
 describe('watch', () => {
-  test('a stream that is slow to connect → moves no row when it does', async () => {
+  test('a stream that is slow to connect → moves no row when it does, and nothing moves while it is live', async () => {
     const { page } = await seeded(5);
     await page.setViewportSize({ width: 1024, height: 768 });
     const first = async () => {
@@ -57,6 +57,8 @@ describe('watch', () => {
     held.resolve();
     await live(page);
     expect(await first()).toEqual(before);
+    // What moves for ever is drawn sixty times a second, as long as somebody has the page open.
+    await expect.poll(() => page.evaluate<number>('document.getAnimations().length')).toBe(0);
   });
 
   test('a message that is recorded and then delivered → comes in on top and changes there, its figures too', async () => {

@@ -138,6 +138,10 @@ export const limits = Object.freeze({
   /** What one answer of another log may take, and hold; and how long it may have a mirror wait. */
   upstreamAnswerMs: 60_000,
   upstreamAnswerBytesMax: 96 * 1024 * 1024,
+  upstreamAnswerValuesMax: 8_000_000,
+  /** A page has a thousand of them. */
+  upstreamRowsMax: 10_000,
+  upstreamCursorCharsMax: 8192,
   upstreamPauseMsMax: 60 * 60_000,
   mirrorRequestsPerMinuteMax: 600,
   /** Pages of one side that a check of a mirror reads; messages that one side alone has shown meanwhile, or that differ. */

@@ -17,9 +17,9 @@ import {
   windowMs,
 } from './pace.ts';
 import { type Place, type Read, withGap } from './place.ts';
-import { clockBackMs, gone, type Step } from './plan.ts';
+import { gone, type Step } from './plan.ts';
 import type { Followed, Kept } from './rows.ts';
-import { looksAfter, type PageAnswer, type Seen, type ShownBy, shownBy } from './shown.ts';
+import { isBehind, looksAfter, type PageAnswer, type Seen, type ShownBy, shownBy } from './shown.ts';
 import { writtenId } from './statuses.ts';
 
 /** Why there is no answer. */
@@ -31,38 +31,6 @@ export type Failure =
 
 export type Asked = Exclude<Step, { kind: 'wait' }>;
 export type Moved = Omit<Kept, 'place'> & { readonly place: Place };
-
-/**
- * The place by the other side's clock, which it tells to the second with each answer, of a moment between `askedAt` and
- * `heardAt` by ours: that leaves a range for what it is ahead, and what is known of it stays while it may still be so.
- * Where that clock was put back, it may have been so right after the answer before: what it dated since then is still to
- * be read, however long that was ago, as far as it shows. Where ours was put forward it looks the same.
- */
-export function withClock(before: Place, date: EpochMs | undefined, askedAt: EpochMs, heardAt: EpochMs): Place {
-  if (date === undefined) return before;
-  const place = { ...before, toldAt: date };
-  const [least, most] = [date - heardAt, date + 1000 - askedAt];
-  // Before the first answer nothing is known, and of a late one least: what is too little is made good by the next.
-  const isFirst = place.head === undefined;
-  const slackMs = isFirst ? 0 : sameClockMs;
-  const isVague = isFirst && most - least > sameClockMs;
-  const isAhead = least > place.skewMs + slackMs;
-  if (!isVague && !isAhead && most >= place.skewMs - slackMs) return place;
-  // Hardly ever above what it is: no answer, however late, then looks like a clock that was put back.
-  const skewMs = least + 500;
-  if (isAhead || place.head === undefined) return { ...place, skewMs };
-  const readUntil = Math.max((place.answeredAt ?? heardAt) + skewMs - clockBackMs, date - clockBackMsMost);
-  return {
-    ...place,
-    skewMs,
-    head: Math.min(place.head, readUntil),
-    passes: place.passes.map((at, i) => Math.min(at, readUntil - (passes[i]?.ageMs ?? 0))),
-  };
-}
-
-const sameClockMs = 2000;
-/** What lies further back leaves before it could be read once more. */
-const clockBackMsMost = windowMs - 60 * 60_000;
 
 /** Where an answer leads. `askedAt` and `now` are by our clock; the place must know the other side's already. */
 export function advance(
@@ -85,10 +53,10 @@ export function advance(
       ...followedAfter([...answer.seen, ...missingOf(asked, answer)], theirNow, place, terms),
     };
   }
-  const newest = answer.seen.reduce<EpochMs | undefined>(
-    (a, { sentAt }) => Math.max(a ?? sentAt, sentAt),
-    place.newestSentAt,
-  );
+  // What is dated ahead of all clocks says nothing of how far the log is read.
+  const newest = answer.seen
+    .filter(({ sentAt }) => sentAt <= theirNow + limits.futureSkewMs)
+    .reduce<EpochMs | undefined>((a, { sentAt }) => Math.max(a ?? sentAt, sentAt), place.newestSentAt);
   const asked = step.read ?? firstRead(place, askedAt, terms);
   const shown = shownBy(asked, answer, theirNow);
   const missing =
@@ -233,10 +201,12 @@ function rest(
   { seen, count, hasCursor, next }: PageAnswer,
   bounds: WalkBounds = boundsOf(asked),
 ): { readonly reads: readonly Read[]; readonly gaps: Place['gaps'] } {
-  const oldest = seen.reduce((a, { sentAt }) => Math.min(a, sentAt), Number.POSITIVE_INFINITY);
   const none = { reads: [], gaps: [] };
-  if (count === 0 || oldest < asked.from) return none;
-  const { walk, isOpen, ...range } = asked;
+  const isBeyond = bounds.since === undefined ? seen.some(({ sentAt }) => sentAt < asked.from) : isBehind(asked, seen);
+  if (count === 0 || isBeyond) return none;
+  const within = seen.filter(({ sentAt }) => sentAt >= asked.from);
+  const oldest = within.reduce((a, { sentAt }) => Math.min(a, sentAt), Number.POSITIVE_INFINITY);
+  const { walk, isOpen, isRefused, ...range } = asked;
   const newest = seen.reduce((a, { sentAt }) => Math.max(a, sentAt), Number.NEGATIVE_INFINITY);
   const shown = newest === oldest ? digestOf(seen) : undefined;
   // The page before once more: the cursor was taken no notice of, and each further one would lead here again.
@@ -244,7 +214,8 @@ function rest(
     if (newest > oldest) return { reads: [range], gaps: [] };
     if (shown !== undefined && shown === walk.shown) return crowded(range);
   }
-  if (next !== undefined && next !== walk?.cursor) {
+  const isRepeated = next !== undefined && (next === walk?.cursor || (isRefused === true && oldest + 1 >= asked.until));
+  if (next !== undefined && !isRepeated) {
     return {
       reads: [
         {
@@ -256,7 +227,8 @@ function rest(
       gaps: [],
     };
   }
-  if (next === undefined && (hasCursor || count < limits.pageLogsMax)) return none;
+  if (count < limits.pageLogsMax ? next === undefined || isRefused === true : next === undefined && hasCursor)
+    return none;
   if (isOpen === true || oldest + 1 < asked.until) return { reads: [{ ...range, until: oldest + 1 }], gaps: [] };
   return crowded(range);
 }
@@ -356,10 +328,11 @@ export function afterFailure(
 }
 
 /** The cursor has expired, say: the rest of the range is read from where the walk was. */
-function withoutWalk(place: Place, { walk: _, ...range }: Read): Place {
+function withoutWalk(place: Place, { walk, ...range }: Read): Place {
+  const refused = { ...range, isRefused: true };
   return {
     ...place,
-    reads: place.reads.map(one => (one.walk !== undefined && isSame(one, { ...range, walk: one.walk }) ? range : one)),
+    reads: place.reads.map(one => (isSame(one, { ...range, ...(walk && { walk }) }) ? refused : one)),
   };
 }
 

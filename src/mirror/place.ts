@@ -27,6 +27,8 @@ const readSchema = Type.Object({
       shown: Type.Optional(Type.String()),
     }),
   ),
+  /** A cursor of it was refused: the next page is one by time, and where that leads no further neither does its cursor. */
+  isRefused: Type.Optional(Type.Boolean()),
   /** One millisecond that has more messages than a page holds is read by status group. */
   group: Type.Optional(Type.String()),
 });
@@ -55,6 +57,10 @@ const placeSchema = Type.Object({
   skewMs: Type.Integer(),
   /** What that clock said with the last answer, where it said: later than this it is for certain, whatever ours does. */
   toldAt: Type.Optional(moment),
+  /** What the last answer told that clock to be ahead of ours, at least and at most, where it was far from what is known: the next is to tell whether it is so. */
+  doubt: Type.Optional(Type.Object({ least: Type.Integer(), most: Type.Integer() })),
+  /** What the answers are dated has nothing to do with what they show: it is not gone by. */
+  isMisdated: Type.Optional(Type.Boolean()),
   /** When the first answer came, by the other side's clock. */
   begunAt: Type.Optional(moment),
   /** Everything before this is read, or stands in `reads`. By the other side's clock, as all that is not said to be by ours. */

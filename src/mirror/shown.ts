@@ -50,12 +50,12 @@ export function shownBy(asked: Read, answer: PageAnswer, theirNow: EpochMs): Sho
   const { group, isOpen, walk, kind } = asked;
   // One millisecond is read by groups, and of those only what is pending is looked for again.
   if (group !== undefined && group !== 'PENDING') return undefined;
-  const moments = answer.seen.map(({ sentAt }) => sentAt);
+  const moments = answer.seen.map(({ sentAt }) => sentAt).filter(at => at >= asked.from);
   const isPart = answer.next !== undefined || (!answer.hasCursor && answer.count >= limits.pageLogsMax);
   if (isPart && moments.length === 0) return undefined;
   const newest = moments.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const oldest = moments.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const isCut = isPart && oldest >= asked.from;
+  const isCut = isPart && !isBehind(asked, answer.seen);
   const end = isOpen === true ? Math.max(asked.until, newest + 1) : asked.until;
   const from = isCut ? oldest + 1 : asked.from;
   const until = walk === undefined ? end : end - 1;
@@ -76,6 +76,14 @@ export function shownBy(asked: Read, answer: PageAnswer, theirNow: EpochMs): Sho
     parts,
     isLookAtPart: kind === 'status' && isCut && newest === oldest,
   };
+}
+
+/**
+ * Whether a page has come to an end of what was asked for, since what it shows is older. A side that takes no notice of
+ * `sentSince` shows much that is; where a few are, they are amiss, and what is to come is not.
+ */
+export function isBehind({ from }: Read, seen: readonly Seen[]): boolean {
+  return 2 * seen.filter(({ sentAt }) => sentAt < from).length > seen.length;
 }
 
 /** It is found by time until it has changed. */

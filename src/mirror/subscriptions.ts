@@ -1,6 +1,6 @@
 import { isInTheClear } from './address.ts';
 import { MirrorError } from './rows.ts';
-import { describeError } from './upstream.ts';
+import { describeError, errorBytesMax, reasonOf, textOf } from './upstream.ts';
 
 export type SubscriptionTarget = {
   /** Of the other side. */
@@ -88,18 +88,20 @@ async function call(
   body: object | undefined,
   expected: readonly number[],
 ): Promise<number> {
-  const response = await fetch(`${from}/subscriptions/1/${path}`, {
-    method,
-    headers: { authorization: `App ${key}`, accept: 'application/json', 'content-type': 'application/json' },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-    redirect: 'manual',
-    signal: AbortSignal.timeout(answerMsMax),
-  }).catch(error => {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-    throw new MirrorError(`the other side cannot be reached: ${cause}`, { cause: error });
+  const asked = async () => {
+    const response = await fetch(`${from}/subscriptions/1/${path}`, {
+      method,
+      headers: { authorization: `App ${key}`, accept: 'application/json', 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      redirect: 'manual',
+      signal: AbortSignal.timeout(answerMsMax),
+    });
+    return { status: response.status, said: await textOf(response, errorBytesMax) };
+  };
+  const { status, said } = await asked().catch(error => {
+    throw new MirrorError(reasonOf(error, answerMsMax), { cause: error });
   });
-  const text = await response.text();
-  if (expected.includes(response.status)) return response.status;
-  const needs = response.status === 403 ? '; its key needs the scope subscriptions:manage' : '';
-  throw new MirrorError(`the other side answered ${response.status}: ${describeError(text)}${needs}`);
+  if (expected.includes(status)) return status;
+  const needs = status === 403 ? '; its key needs the scope subscriptions:manage' : '';
+  throw new MirrorError(`the other side answered ${status}: ${describeError(said)}${needs}`);
 }

@@ -1,7 +1,7 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import { formatDateTime } from '../wire/date-time.ts';
-import { elementSources, fieldSources } from '../wire/json-source.ts';
+import { elementSources, fieldSources, hasMoreValuesThan } from '../wire/json-source.ts';
 import { isPlainObject } from '../wire/record-flaws.ts';
 import type { Failure } from './advance.ts';
 import type { Question } from './plan.ts';
@@ -67,14 +67,26 @@ function dated(date: string | null): Pick<Heard, 'date'> {
 
 async function rowsOf(response: Response): Promise<{ rows: Rows } | { failure: Failure }> {
   const text = await textOf(response, limits.upstreamAnswerBytesMax);
+  // What a value takes does not follow from its length: parsed as a whole, a list of empty lists would take gigabytes.
+  if (hasMoreValuesThan(limits.upstreamAnswerValuesMax, text))
+    return {
+      failure: { kind: 'unavailable', reason: `the answer has more than ${limits.upstreamAnswerValuesMax} values` },
+    };
   const answer: unknown = JSON.parse(text);
   if (typeof answer !== 'object' || answer === null || !('results' in answer) || !Array.isArray(answer.results))
     return { failure: { kind: 'unavailable', reason: 'the answer has no results' } };
+  if (answer.results.length > limits.upstreamRowsMax)
+    return { failure: { kind: 'unavailable', reason: `the answer has more than ${limits.upstreamRowsMax} messages` } };
   const cursor = 'cursor' in answer && typeof answer.cursor === 'object' ? answer.cursor : undefined;
   const next = cursor && 'nextCursor' in cursor && typeof cursor.nextCursor === 'string' ? cursor.nextCursor : '';
   const results = elementSources(fieldSources(text).get('results')?.text ?? '[]').map(source => source.text);
-  return { rows: { results, hasCursor: Boolean(cursor), ...(next !== '' && { next }) } };
+  // A cursor that no request could carry is none.
+  const isTooLong = next.length > limits.upstreamCursorCharsMax;
+  return { rows: { results, hasCursor: Boolean(cursor) && !isTooLong, ...(next !== '' && !isTooLong && { next }) } };
 }
+
+/** A cursor or a list that is not taken, gone or too long: it can be asked for otherwise. */
+const questionRefusals: ReadonlySet<number> = new Set([400, 410, 413, 414, 416, 422, 431]);
 
 /** Of an answer that tells of an error. */
 export const errorBytesMax = 64 * 1024;
@@ -91,7 +103,8 @@ async function failureOf(response: Response): Promise<Failure> {
   const reason = `${status}${said === '' ? '' : `: ${said}`}`;
   if (status === 401 || status === 403)
     return { kind: 'refused', reason: `the other side refuses the key (${reason})` };
-  if (status === 400) return { kind: 'badQuestion', reason: `the other side refuses the question (${reason})` };
+  if (questionRefusals.has(status))
+    return { kind: 'badQuestion', reason: `the other side refuses the question (${reason})` };
   return { kind: 'unavailable', reason: `the other side answered ${reason}` };
 }
 
@@ -113,7 +126,8 @@ export function describeError(body: string): string {
     const { text, validationErrors } = objectOf(objectOf(requestError).serviceException);
     const words = [description, errorMessage, text].find(one => typeof one === 'string') ?? '';
     const flaws = Object.entries(objectOf(validationErrors)).map(([field, why]) => `, ${field}: ${why}`);
-    return `${words}${flaws.join('')}`.replace(/\s+/g, ' ').slice(0, reasonCharsMax);
+    // It may end in a terminal, which nobody there is to steer.
+    return `${words}${flaws.join('')}`.replace(/[\s\p{C}]+/gu, ' ').slice(0, reasonCharsMax);
   } catch {
     return '';
   }
@@ -134,9 +148,9 @@ export async function textOf(response: Response, bytesMax: number): Promise<stri
 }
 
 /** Why there is no answer, without what the answer says. */
-export function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown, answerMs: number = limits.upstreamAnswerMs): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `no whole answer within ${limits.upstreamAnswerMs / 1000} s`;
+  if (error.name === 'TimeoutError') return `no whole answer within ${answerMs / 1000} s`;
   if (error instanceof SyntaxError) return 'the answer is no whole JSON';
   // Only what `fetch` itself rejects with is of the connection.
   if (!(error instanceof TypeError)) return error.message;

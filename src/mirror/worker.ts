@@ -5,7 +5,8 @@ import { limits } from '../limits.ts';
 import type { Store } from '../store/store.ts';
 import { type Tracing, within } from '../tracing.ts';
 import { present } from '../wire/present.ts';
-import { type Asked, advance, afterFailure, type Moved, withClock } from './advance.ts';
+import { type Asked, advance, afterFailure, type Failure, type Moved } from './advance.ts';
+import { withClock } from './clock.ts';
 import { askedOf } from './lateness.ts';
 import { budgetOf, servedYoungMs, type Terms, windowMs, withinAllowed } from './pace.ts';
 import { beginning, type Place, readPlace, writePlace } from './place.ts';
@@ -13,7 +14,7 @@ import { dueMax, plan, settled } from './plan.ts';
 import { type MirroredRecord, mirroredRecord } from './records.ts';
 import type { Followed, Following, Mirror, MirrorRows } from './rows.ts';
 import type { Seen } from './shown.ts';
-import type { Ask, Rows } from './upstream.ts';
+import type { Ask } from './upstream.ts';
 
 /** Something worth a line in the operator's log. */
 export type MirrorNote = {
@@ -111,35 +112,59 @@ export class MirrorWorker {
     terms: Terms,
     signal: AbortSignal,
   ): Promise<{ readonly moved: Moved; readonly isRefused: boolean }> {
-    const { mirror, rows, ask, clock, random, note } = this.#options;
+    const { mirror, ask, clock, note } = this.#options;
+    const isDoubted = place.doubt !== undefined;
     const askedAt = clock();
-    const { rows: answer, failure, date, heardAt } = await ask(step.question, signal);
-    const dated = withClock(place, date, askedAt, heardAt);
-    if (failure !== undefined) {
-      const reason = failure.kind === 'limited' ? 'asked too often' : failure.reason;
-      note({ level: 'warn', message: 'a mirror has no answer', detail: { mirror: mirror.name, reason } });
-      const isRefused = failure.kind === 'refused';
-      if (isRefused) await rows.pause(mirror.id, { reason, at: clock() });
-      return { moved: afterFailure(dated, step, failure, clock(), random(), terms), isRefused };
-    }
-    const { seen, ...counts } = await this.#record(answer, dated.skewMs, signal);
+    const { rows: answer, failure, date, heardAt } = await ask(isDoubted ? {} : step.question, signal);
+    // What answers in the place of the other side may have a clock of its own.
+    if (failure !== undefined) return this.#failed(place, step, failure, terms);
     const { results, ...page } = answer;
+    const read = results.map(mirroredRecord);
+    const flaw = flawOf(read);
+    if (flaw !== undefined) return this.#failed(place, step, { kind: 'unavailable', reason: flaw }, terms);
+    const shownSentAt = read.flatMap(({ sentAt }) => sentAt ?? []);
+    const dated = withClock(place, { date, askedAt, heardAt, shownSentAt });
+    const isInDoubt = dated.doubt !== undefined;
+    if (isInDoubt)
+      note({
+        level: 'warn',
+        message: 'the other side dates an answer far from before',
+        detail: { mirror: mirror.name },
+      });
+    // What was asked for may not be what is to be asked for by that clock.
+    if (isInDoubt || (isDoubted && place.head !== undefined))
+      return {
+        moved: { place: { ...dated, requests: dated.requests + 1 }, follow: [], unfollow: [] },
+        isRefused: false,
+      };
+    const { seen, ...counts } = await this.#record(read, askedAt, dated.skewMs, signal);
     const moved = advance(dated, step, { ...page, seen, count: results.length }, askedAt, clock(), terms);
     return { moved: { ...moved, place: counted(moved.place, counts) }, isRefused: false };
   }
 
-  /** Records what an answer holds: received at the later of both clocks, since the dates are by the other side's, and kept by the earlier. */
-  async #record({ results }: Rows, skewMs: number, signal: AbortSignal) {
+  async #failed(place: Place, step: Asked, failure: Failure, terms: Terms) {
+    const { mirror, rows, clock, random, note } = this.#options;
+    const reason = failure.kind === 'limited' ? 'asked too often' : failure.reason;
+    note({ level: 'warn', message: 'a mirror has no answer', detail: { mirror: mirror.name, reason } });
+    const isRefused = failure.kind === 'refused';
+    if (isRefused) await rows.pause(mirror.id, { reason, at: clock() });
+    return { moved: afterFailure(place, step, failure, clock(), random(), terms), isRefused };
+  }
+
+  /**
+   * Records what an answer holds: received at the later of both clocks, since the dates are by the other side's, and kept by
+   * the earlier. What was said since it was asked for is later than it, however long it was under way, or this process slept.
+   */
+  async #record(read: readonly MirroredRecord[], askedAt: EpochMs, skewMs: number, signal: AbortSignal) {
     const { terms, clock } = this.#options;
     const now = clock();
-    const receivedAt = now + Math.max(0, skewMs);
+    const receivedAt = Math.min(now, askedAt + clockUnsureMs) + Math.max(0, skewMs);
     const sentSince = now + Math.min(0, skewMs) - terms.retentionMs;
     const submissions: Submission[] = [];
     const seen: Seen[] = [];
     let refused = 0;
     const flawed: MirroredRecord[] = [];
-    for (const result of results) {
-      const one = mirroredRecord(result);
+    for (const one of read) {
       const { submission, messageId, sentAt } = one;
       if (one.flaws.length > 0) flawed.push(one);
       if (submission === undefined) refused++;
@@ -230,7 +255,21 @@ export class MirrorWorker {
   }
 }
 
+/** Fewer may well be all amiss, and what comes after them not. */
+const judgedMin = 10;
+
+/** Why an answer is as good as none: what would pass for read by it was not shown. */
+function flawOf(read: readonly MirroredRecord[]): string | undefined {
+  if (read.length < judgedMin) return undefined;
+  const ids = new Set(read.flatMap(({ messageId, sentAt }) => (sentAt === undefined ? [] : (messageId ?? []))));
+  if (ids.size === 0)
+    return `none of the ${read.length} messages in the answer can be read: ${read[0]?.flaws.join('; ')}`;
+  return ids.size * 2 < read.length ? `the answer has ${ids.size} messages again and again` : undefined;
+}
+
 const waitMsMax = 1000;
+/** What their clock may be ahead of what is known of it. */
+const clockUnsureMs = 1500;
 const countEveryMs = 30_000;
 const notesMax = 10;
 

@@ -2,6 +2,7 @@
 
 const quote = 0x22;
 const backslash = 0x5c;
+const comma = 0x2c;
 const colon = 0x3a;
 const [bracketOpen, bracketClose, braceOpen, braceClose] = [0x5b, 0x5d, 0x7b, 0x7d];
 
@@ -52,6 +53,21 @@ export function elementSources(array: string): readonly Source[] {
     at = afterSpace(array, afterSpace(array, end) + 1);
   }
   return sources;
+}
+
+/**
+ * Whether a text of JSON, which need not have been parsed, has more than so many values: what they cost to parse does not
+ * follow from its length.
+ */
+export function hasMoreValuesThan(valuesMax: number, text: string): boolean {
+  if (text.length <= valuesMax) return false;
+  let values = 0;
+  for (let at = 0; at < text.length && values <= valuesMax; at++) {
+    const code = text.charCodeAt(at);
+    // Those in texts count too: nobody writes as many.
+    if (code === comma || code === bracketOpen || code === braceOpen) values++;
+  }
+  return values > valuesMax;
 }
 
 function valueStart(text: string, afterName: number): number {

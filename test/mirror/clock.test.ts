@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { withClock } from '../../src/mirror/advance.ts';
+import { withClock } from '../../src/mirror/clock.ts';
 import { passes } from '../../src/mirror/pace.ts';
 import { beginning, type Place } from '../../src/mirror/place.ts';
 import { hour, minute, World } from './world.ts';
@@ -20,7 +20,10 @@ function heard({ place, now }: { place: Place; now: number }, { afterMs, thereMs
   const askedAt = now + afterMs;
   const date = Math.floor((askedAt + thereMs + skewMs) / 1000) * 1000;
   const heardAt = askedAt + thereMs + backMs;
-  const dated = withClock(place, date, askedAt, heardAt);
+  const answer = { date, askedAt, heardAt, shownSentAt: [] };
+  const first = withClock(place, answer);
+  // What is far from all that is known is asked for again.
+  const dated = first.doubt === undefined ? first : withClock(first, answer);
   const head = Math.max(dated.head ?? 0, askedAt + dated.skewMs);
   const read = { ...dated, head, answeredAt: heardAt, passes: passes.map(({ ageMs }) => head - ageMs) };
   return { dated, place: read, now: heardAt };

@@ -80,6 +80,33 @@ test('two live processes fight for the lease → each step is kept once, on the 
   expect(Math.max(...kept)).toBeGreaterThan(0);
 });
 
+test('a process that is put to sleep in any of its transactions → what it locked is free before its lease is over', async () => {
+  const place = await (places.PostgreSQL ?? (() => Promise.reject(new Error('no PostgreSQL'))))();
+  const connections = place.connections?.();
+  if (connections === undefined) throw new Error('no connections');
+  const sleepMsMax: number[] = [];
+  const asked = "SELECT setting FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'";
+  const watched = new Proxy(connections, {
+    get: (target, name) => {
+      if (name !== 'transaction') return Reflect.get(target, name).bind(target);
+      return (...[begin, work]: Parameters<Connections['transaction']>) =>
+        target.transaction(begin, async session => {
+          const [row] = await session.query(asked);
+          sleepMsMax.push(Number(row?.[0]));
+          return work(session);
+        });
+    },
+  });
+  const rows = closing(new PostgresMirrorRows(watched));
+  const { id } = await add(place, rows);
+  expect(await rows.lease(id, 'me', 60_000)).toBe(true);
+  await rows.spend(id, later, { all: 1, patient: 1 }, false);
+  await rows.keep(id, 'me', { place: 'p', follow: [message(1)], unfollow: [] });
+  await rows.unfollow(id, [message(1).messageId]);
+  expect(sleepMsMax).toHaveLength(3);
+  for (const ms of sleepMsMax) expect(ms > 0 && ms < 7000, String(ms)).toBe(true);
+});
+
 test('messages end by webhooks while a step is kept → that waits for the step, and neither is lost', async () => {
   const place = await (places.PostgreSQL ?? (() => Promise.reject(new Error('no PostgreSQL'))))();
   const rows = place.open();

@@ -1,5 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { Random } from '../../scripts/demo/random.ts';
+import { simulatedMessage } from '../../simulator/messages.ts';
+import { deliveryJson, simulatedReport } from '../../simulator/webhooks.ts';
+import { noError, statusNamed } from '../../src/domain/registry.ts';
 import { hour, minute, World } from './world.ts';
 
 type Page = { readonly results: readonly unknown[]; readonly cursor?: object };
@@ -97,4 +101,38 @@ test('an id that comes back with another content, or to somebody else → what w
   expect(after).toMatchObject({ status });
   expect(Object(after).content).toEqual(Object(before).content);
   expect(world.notes.some(({ message }) => message === 'a mirrored message is not taken as it is')).toBe(true);
+});
+
+test('an answer that is under way while a webhook tells what came after it, or that is read by a process that slept → the later stays', async () => {
+  const steps = fc.record({ lateMs: fc.integer({ min: 5000, max: 10 * hour }), isDated: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(steps, async ({ lateMs, isDated }) => {
+      const world = new World();
+      const sentAt = world.theirs - minute;
+      const made = simulatedMessage({ messageId: 'm', sentAt }, new Random('m'));
+      const changesAt = world.now + 2000;
+      const state = (name: string, from: number) => ({
+        from,
+        status: statusNamed(name),
+        error: noError,
+        ...(isDated && { doneAt: from }),
+      });
+      const states = [state('UNDELIVERABLE_NOT_DELIVERED', sentAt + 1000), state('DELIVERED_TO_HANDSET', changesAt)];
+      const message = { ...made, states };
+      world.infobip.add(message);
+      let isAsked = false;
+      world.lateMs = async () => {
+        if (isAsked) return 0;
+        isAsked = true;
+        world.now += 3000;
+        await world.take(deliveryJson([simulatedReport(message, changesAt)]));
+        return lateMs;
+      };
+      await world.run(1);
+      expect(isAsked).toBe(true);
+      expect(Object((await world.kept()).get('m')).status).toEqual(Object(world.truth().get('m')).status);
+      world.rows.close();
+    }),
+    { numRuns: 20 },
+  );
 });

@@ -3,6 +3,7 @@ import { Random } from '../../scripts/demo/random.ts';
 import { SimulatedInfobip } from '../../simulator/infobip.ts';
 import { simulatedMessage } from '../../simulator/messages.ts';
 import { WebhookTraffic } from '../../simulator/webhook-traffic.ts';
+import { MirrorError } from '../../src/mirror/rows.ts';
 import { subscribe, unsubscribe, webhookUrl } from '../../src/mirror/subscriptions.ts';
 
 const webhook = { url: webhookUrl('https://log.example.com/', 'm', 'secret'), user: 'm', password: 'p' };
@@ -77,6 +78,22 @@ describe('the other side refuses', () => {
     );
   });
 
+  test.each([
+    ['an answer without end', () => new Response('x'.repeat(10_000_000)), 'the answer is longer than'],
+    ['no answer', () => Promise.reject(new TypeError('fetch failed', { cause: new Error('reset') })), 'reached: reset'],
+    ['an answer that breaks off', () => new Response(broken()), 'the other side cannot be reached'],
+    [
+      'an answer that steers terminals',
+      () => Response.json({ description: 'a\u001b[2Jb\u202ec' }, { status: 500 }),
+      'a [2Jb c',
+    ],
+  ])('%s → one line that says so', async (_, fetch, told) => {
+    const { target } = otherSide();
+    const subscribing = subscribe({ ...target, fetch: async () => fetch() }, webhook);
+    await expect(subscribing).rejects.toBeInstanceOf(MirrorError);
+    await expect(subscribing).rejects.toThrow(told);
+  });
+
   test('a key that may not → what it lacks', async () => {
     const requestError = { serviceException: { messageId: 'FORBIDDEN', text: 'Forbidden' } };
     const { target } = otherSide();
@@ -96,3 +113,7 @@ test('an address of this server without TLS → refused but for hosts near by: t
 test.each(['log.example.com', 'ftp://x'])('%s as the address of this server → refused', address => {
   expect(() => webhookUrl(address, 'm', 's')).toThrow('is not an address like https://log.example.com');
 });
+
+function broken(): ReadableStream {
+  return new ReadableStream({ start: controller => controller.error(new TypeError('terminated')) });
+}

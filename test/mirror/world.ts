@@ -26,6 +26,8 @@ export const account = 7;
 const key = 'the-key-of-the-other-side';
 const holder = 'this process';
 
+export type AnsweredPage = { readonly results: readonly unknown[]; readonly cursor?: object };
+
 /** A simulated Infobip, a log, and a mirror between them, all on one clock that stands still until it is moved. */
 export class World {
   now: EpochMs = Date.parse('2026-03-01T12:00:00Z');
@@ -37,9 +39,9 @@ export class World {
   readonly terms: Terms;
   readonly key = key;
   /** How long each answer is under way, from when it is dated. */
-  lateMs: () => number = () => 0;
-  /** What the other side answers to a question of its log in the place of a page. */
-  altered: ((page: { readonly results: readonly unknown[]; readonly cursor?: object }) => unknown) | undefined;
+  lateMs: () => number | Promise<number> = () => 0;
+  /** What the other side answers to a question of its log in the place of a page: a body, or all of an answer. */
+  altered: ((page: AnsweredPage) => unknown) | undefined;
   /** Whether the process is killed now: before or after an answer is recorded, or a step is kept. */
   isKilled: () => boolean = () => false;
   #mirror: Mirror | undefined;
@@ -164,10 +166,12 @@ export class World {
 
   readonly #fetch: typeof fetch = async (...asked) => {
     const answer = await this.infobip.fetch(...asked);
-    this.now += this.lateMs();
+    this.now += await this.lateMs();
     if (this.altered === undefined || answer.status !== 200) return answer;
     const text = await answer.text();
-    return Response.json(this.altered(JSON.parse(text)), { headers: { date: answer.headers.get('date') ?? '' } });
+    const altered = this.altered(JSON.parse(text));
+    if (altered instanceof Response) return altered;
+    return Response.json(altered, { headers: { date: answer.headers.get('date') ?? '' } });
   };
 
   /** What is asked of it by these names may be done or not when the process is killed: nobody hears. */

@@ -93,18 +93,6 @@ export function fieldValue(name: string, text: string, charsMax: number): unknow
   return value;
 }
 
-/** Whether a text of JSON has more than so many values: what they cost to parse does not follow from its length. */
-export function hasMoreValuesThan(valuesMax: number, text: string): boolean {
-  if (text.length <= valuesMax) return false;
-  let values = 0;
-  for (let at = 0; at < text.length && values <= valuesMax; at++) {
-    const code = text.charCodeAt(at);
-    // Those in texts count too: nobody writes as many.
-    if (code === comma || isOpening(code)) values++;
-  }
-  return values > valuesMax;
-}
-
 /** What a text of JSON says, or why it is none. */
 export function jsonIn(text: string): { readonly value: unknown; readonly flaw?: string } {
   try {
@@ -115,7 +103,6 @@ export function jsonIn(text: string): { readonly value: unknown; readonly flaw?:
   }
 }
 
-const comma = 0x2c;
 const quote = 0x22;
 const backslash = 0x5c;
 const isOpening = (code: number) => code === 0x5b || code === 0x7b;

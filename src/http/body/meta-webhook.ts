@@ -1,7 +1,8 @@
 import { idText } from '../../graph/webhook-events.ts';
 import { limits } from '../../limits.ts';
+import { hasMoreValuesThan } from '../../wire/json-source.ts';
 import { ApiError } from '../errors.ts';
-import { elementTexts, fieldTexts, fieldValue, hasMoreValuesThan, jsonIn, listTexts } from './json-records.ts';
+import { elementTexts, fieldTexts, fieldValue, jsonIn, listTexts } from './json-records.ts';
 
 /** The body of a webhook of Meta's, whose events are not parsed yet: anybody may have sent it. */
 export type MetaBody = {

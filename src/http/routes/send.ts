@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Binding, EpochMs, Violation } from '../../domain/message.ts';
 import type { Outgoing } from '../../domain/outgoing.ts';
 import { limits } from '../../limits.ts';
+import { hasMoreValuesThan } from '../../wire/json-source.ts';
 import type { Parsed } from '../../wire/parsed.ts';
 import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
 import { sendAnswer } from '../../wire/send/send-answer.ts';
@@ -9,7 +10,7 @@ import { parseSendRequest, type SendOrder, SendReading } from '../../wire/send/s
 import { bodyTimes, readBody } from '../body/body.ts';
 import type { EventLoop, Stretch } from '../body/event-loop.ts';
 import type { HeldBytes } from '../body/held-bytes.ts';
-import { elementTexts, fieldValue, hasMoreValuesThan } from '../body/json-records.ts';
+import { elementTexts, fieldValue } from '../body/json-records.ts';
 import { mediaType } from '../body/media-type.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';

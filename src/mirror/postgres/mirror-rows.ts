@@ -85,7 +85,7 @@ export class PostgresMirrorRows implements MirrorRows {
   }
 
   async keep(id: number, holder: string, { place, follow, pendingOf, unfollow }: Kept): Promise<boolean> {
-    return this.#connections.transaction('', async session => {
+    return this.#connections.transaction(brief, async session => {
       const kept = await session.query('UPDATE mirror SET place = $1 WHERE id = $2 AND holder = $3 RETURNING id', [
         place,
         id,
@@ -143,7 +143,7 @@ export class PostgresMirrorRows implements MirrorRows {
   }
 
   async unfollow(id: number, messageIds: readonly string[]): Promise<void> {
-    await this.#connections.transaction('', async session => {
+    await this.#connections.transaction(brief, async session => {
       // First what `keep` locks first: each takes many rows, in orders of their own, and would wait for the other's.
       await session.query('SELECT 1 FROM mirror WHERE id = $1 FOR UPDATE', [id]);
       await session.query(endFollowing, [id, texts(messageIds)]);
@@ -151,7 +151,7 @@ export class PostgresMirrorRows implements MirrorRows {
   }
 
   async spend(id: number, at: EpochMs, budget: Budget, isPatient: boolean): Promise<number | undefined> {
-    return this.#connections.transaction('', async session => {
+    return this.#connections.transaction(brief, async session => {
       const [row] = await session.query('SELECT spent FROM mirror WHERE id = $1 FOR UPDATE', [id]);
       if (row === undefined) throw new MirrorGone();
       const [spent = ''] = row;
@@ -172,6 +172,8 @@ export class PostgresMirrorRows implements MirrorRows {
   }
 }
 
+/** What a process that is put to sleep has locked is free before its lease ends: another is to take over then. */
+const brief = 'SET LOCAL idle_in_transaction_session_timeout = 5000';
 const endFollowing = 'DELETE FROM mirror_followed WHERE mirror_id = $1 AND message_id = ANY ($2::text[])';
 const columns =
   'id, name, account_id, url, sealed_key, requests_per_minute, since_ms, created_at, pause_reason, paused_at, last_check';

@@ -23,14 +23,15 @@ export type Term = {
 const idFields = exactFields.filter(({ changes }) => !changes);
 
 const unspaced = '\\p{scx=Han}\\p{scx=Hira}\\p{scx=Kana}\\p{scx=Thai}\\p{scx=Laoo}\\p{scx=Khmr}\\p{scx=Mymr}';
-const wordForm = new RegExp(
-  [
-    `[[${unspaced}]&&[\\p{L}\\p{N}]]\\p{M}*`,
-    '[[\\p{S}--\\p{Sk}]--[\\x00-\\x7f]]',
-    `[[\\p{L}\\p{N}\\p{M}]--[${unspaced}]]+`,
-  ].join('|'),
-  'gv',
-);
+const wordForms = [
+  `[[${unspaced}]&&[\\p{L}\\p{N}]]\\p{M}*`,
+  '[[\\p{S}--\\p{Sk}]--[\\x00-\\x7f]]',
+  `[[\\p{L}\\p{N}\\p{M}]--[${unspaced}]]+`,
+].join('|');
+const wordForm = new RegExp(wordForms, 'gv');
+/** Parts one text from the next; in a text it divides words as a blank does. */
+const textEnd = '\u0000';
+const wordOrEnd = new RegExp(`${wordForms}|${textEnd}`, 'gv');
 
 /** Accents, vowel points of Arabic and Hebrew, and what is not seen; but not the voicing of kana. */
 const notFolded =
@@ -85,54 +86,58 @@ export function termsOf(asked: string): readonly Term[] {
 export function textMatcher(asked: string): (log: Filtered) => boolean {
   const terms = termsOf(asked);
   return log => {
-    const texts = searchedTexts.get(log) ?? new SearchedTexts(log);
-    searchedTexts.set(log, texts);
-    return terms.length > 0 && terms.every(term => texts.have(term));
+    const message = searchedMessages.get(log) ?? new SearchedMessage(log);
+    searchedMessages.set(log, message);
+    return terms.length > 0 && terms.every(term => message.has(term));
   };
 }
 
-/** A text as it is searched. */
-class SearchedText {
-  readonly text: string;
-  #words: readonly string[] | undefined;
+/**
+ * Texts as they are searched: together, since a content may have tens of thousands, and by the runtime's own search of texts,
+ * since it may be of one word again and again.
+ */
+class SearchedTexts {
+  readonly folded: string;
+  #words: string | undefined;
 
-  constructor(text: string) {
-    this.text = folded(text);
+  constructor(texts: readonly string[]) {
+    this.folded = folded(texts.map(text => text.replaceAll(textEnd, ' ')).join(textEnd));
   }
 
-  /** Whether these words stand one right behind the other. */
-  has(words: readonly string[]): boolean {
+  /** Whether these words stand one right behind the other in one of the texts. */
+  have(words: readonly string[]): boolean {
     // Looking for characters takes much less than telling words apart.
-    if (!words.every(word => this.text.includes(word))) return false;
-    this.#words ??= wordsOf(this.text);
-    const own = this.#words;
-    const [first = ''] = words;
-    for (let at = own.indexOf(first); at >= 0; at = own.indexOf(first, at + 1))
-      if (words.every((word, i) => own[at + i] === word)) return true;
-    return false;
+    if (!words.every(word => this.folded.includes(word))) return false;
+    this.#words ??= ` ${(this.folded.match(wordOrEnd) ?? []).join(' ')} `;
+    return this.#words.includes(` ${words.join(' ')} `);
+  }
+
+  /** Whether it stands in one of the texts, be it within a word. */
+  include(part: string): boolean {
+    return this.folded.includes(part);
   }
 }
 
 /** The texts of one message. Made when they are first looked at: of most messages the ids or the content are enough. */
-class SearchedTexts {
+class SearchedMessage {
   readonly #log: Filtered;
-  #ids: readonly SearchedText[] | undefined;
-  #contents: readonly SearchedText[] | undefined;
+  #ids: SearchedTexts | undefined;
+  #contents: SearchedTexts | undefined;
 
   constructor(log: Filtered) {
     this.#log = log;
   }
 
-  have({ words, part }: Term): boolean {
-    this.#contents ??= contentTexts(this.#log.contentJson ?? '{}').map(text => new SearchedText(text));
-    if (this.#contents.some(text => text.has(words))) return true;
-    this.#ids ??= idTexts(this.#log).map(text => new SearchedText(text));
-    return this.#ids.some(id => (part.length >= limits.textPartCharsMin && id.text.includes(part)) || id.has(words));
+  has({ words, part }: Term): boolean {
+    this.#contents ??= new SearchedTexts(contentTexts(this.#log.contentJson ?? '{}'));
+    if (this.#contents.have(words)) return true;
+    this.#ids ??= new SearchedTexts(idTexts(this.#log));
+    return (part.length >= limits.textPartCharsMin && this.#ids.include(part)) || this.#ids.have(words);
   }
 }
 
 /** Many may ask the same message: whoever listens to the stream. */
-const searchedTexts = new WeakMap<Filtered, SearchedTexts>();
+const searchedMessages = new WeakMap<Filtered, SearchedMessage>();
 
 /** What a message is called by. */
 export function idTexts(log: Filtered): readonly string[] {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RejectionList } from '../../src/http/recording/rejection-list.ts';
 import { limits } from '../../src/limits.ts';
+import { EventStream } from '../support/event-stream.ts';
 import { message, TestServer } from '../support/http-server.ts';
 
 let server: TestServer;
@@ -138,4 +139,35 @@ test('rejections in any order, of any length → the first that there is room fo
     }),
     { numRuns: 30 },
   );
+});
+
+test('whoever follows by words, and messages are long → others have their turn between them', async () => {
+  // So that it is the number of messages that is told, not how fast they are looked through.
+  const began = performance.now();
+  let calls = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => began + calls++);
+  const looked = vi.spyOn(String.prototype, 'normalize');
+  const streams = await Promise.all(
+    ['nobody has this', 'nor that'].map(async text =>
+      (await EventStream.open(await server.listen(), `text=${encodeURIComponent(text)}`)).opened(),
+    ),
+  );
+  let [most, isOver] = [0, false];
+  const look = () => {
+    most = Math.max(most, looked.mock.calls.length);
+    looked.mockClear();
+    if (!isOver) setImmediate(look);
+  };
+  setImmediate(look);
+  const content = { type: 'TEXT', text: 'é' };
+  await server.post({ results: Array.from({ length: 250 }, (_, i) => message(`m${i}`, { content })) });
+  await server.post({ results: [message('last', { content: { type: 'TEXT', text: 'nobody has this, nor that' } })] });
+  for (const stream of streams) await stream.until(({ messageIds }) => messageIds.length > 0);
+  isOver = true;
+  for (const stream of streams) {
+    expect(stream.messageIds).toEqual(['last']);
+    await stream.close();
+  }
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThan(50);
 });

@@ -1,5 +1,6 @@
 import type { Matches } from '../../domain/filter.ts';
 import type { LogRecord } from '../../domain/message.ts';
+import { Slices } from '../../slices.ts';
 import type { Bookmark, Change } from '../../store/store.ts';
 import { logJson } from '../../wire/text/log-text.ts';
 
@@ -30,17 +31,22 @@ export class Batch {
   readonly #idOf: IdOf;
   readonly #texts: string[] = [];
   readonly #chunks = new Map<string, Chunk>();
+  readonly #slices = new Slices();
 
   constructor(changes: readonly Change[], idOf: IdOf) {
     this.#changes = changes;
     this.#idOf = idOf;
   }
 
-  /** The events that match, in their order; `undefined` when there are none. */
-  matching(matches: Matches): Chunk | undefined {
+  /** The events that match, in their order; `undefined` when there are none. Words may take milliseconds to look for in each. */
+  async matching(matches: Matches): Promise<Chunk | undefined> {
     // Pages ask for the same with an ever newer `sentSince`: it is what they find that is shared, not the filter.
     let found = '';
-    for (const [index, { log }] of this.#changes.entries()) if (matches(log)) found += String.fromCharCode(index);
+    for (const [index, { log }] of this.#changes.entries()) {
+      const pause = this.#slices.pause();
+      if (pause !== undefined) await pause;
+      if (matches(log)) found += String.fromCharCode(index);
+    }
     if (found === '') return undefined;
     const known = this.#chunks.get(found);
     if (known !== undefined) return known;

@@ -1,12 +1,13 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
+import { Slices } from '../../slices.ts';
 import { type Bookmark, type Change, InvalidBookmark, type Store, StoreUnavailable } from '../../store/store.ts';
 import type { Turns } from '../../turns.ts';
 import type { ServerDeps } from '../deps.ts';
 import type { Backlog } from './backlog.ts';
 import type { EventPlace } from './event-ids.ts';
-import { Batch, comment, type IdOf, logEvent, placeText, resetEvent } from './events.ts';
+import { Batch, type Chunk, comment, type IdOf, logEvent, placeText, resetEvent } from './events.ts';
 import type { Listener } from './listener.ts';
 
 export type FeedDeps = Pick<ServerDeps, 'metrics' | 'logger'> & {
@@ -122,7 +123,8 @@ export class Feed {
     try {
       const { changes, next, more } = await this.#changesAfter(this.#place);
       if (this.#isStopped) return;
-      this.#distribute(changes);
+      await this.#distribute(changes);
+      if (this.#isStopped) return;
       this.#place = next;
       if (more) this.#isWoken = true;
       else for (const pass of passing.splice(0)) pass();
@@ -138,17 +140,28 @@ export class Feed {
     await setImmediate();
   }
 
-  #distribute(changes: readonly Change[]): void {
-    const batch = new Batch(changes, this.#deps.idOf);
+  async #distribute(changes: readonly Change[]): Promise<void> {
+    const chunks = await this.#chunksOf(new Batch(changes, this.#deps.idOf));
+    // Nothing may be awaited between the last look at who has joined and the new place.
     let events = 0;
-    for (const alike of this.#joined.values()) {
-      const [first] = alike;
-      const chunk = first?.matches && batch.matching(first.matches);
+    for (const [key, alike] of this.#joined) {
+      const chunk = chunks.get(key);
       if (chunk === undefined) continue;
       for (const listener of alike) this.#send(listener, chunk.bytes);
       events += chunk.events * alike.size;
     }
     this.#deps.metrics.streamEvents(events);
+  }
+
+  /** What there is for each of those that have joined, by what they ask for; of whoever joins meanwhile as well. */
+  async #chunksOf(batch: Batch): Promise<ReadonlyMap<string, Chunk | undefined>> {
+    const chunks = new Map<string, Chunk | undefined>();
+    for (;;) {
+      const [key, alike] = this.#joined.entries().find(([one]) => !chunks.has(one)) ?? [];
+      if (key === undefined || alike === undefined) return chunks;
+      const [first] = alike;
+      chunks.set(key, first?.matches && (await batch.matching(first.matches)));
+    }
   }
 
   #send(listener: Listener, text: string | Uint8Array): void {
@@ -194,7 +207,10 @@ export class Feed {
     const { changes, next } = await this.#changesAfter(after, { until: this.#place, limit });
     const { idOf, metrics } = this.#deps;
     let text = '';
+    const slices = new Slices();
     for (const [index, { log, place }] of changes.entries()) {
+      const pause = slices.pause();
+      if (pause !== undefined) await pause;
       if (!listener.matches?.(log)) continue;
       text += logEvent(idOf(place), log);
       metrics.streamEvents(1);

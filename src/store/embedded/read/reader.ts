@@ -6,6 +6,7 @@ import type { AccountWatermarks } from '../search/account-watermarks.ts';
 import { beginningAt, bookmarkOf, placeOf } from '../search/bookmark.ts';
 import { candidatesOf } from '../search/candidates.ts';
 import type { Steps } from '../search/jobs.ts';
+import { PacedRows } from '../search/paced-rows.ts';
 import type { Found, ReadSegments } from '../search/read-segments.ts';
 import { positionOf } from '../segment/position.ts';
 import { logOf, timelineOf } from '../segment/record-row.ts';
@@ -61,7 +62,8 @@ export class Reader {
     const behind = ({ sentAt, segmentId, ordinal }: Found) =>
       bookmarkOf({ ...walk, sentAt, position: positionOf(segmentId, ordinal) });
     let count = 0;
-    let rows = firstRows;
+    const paced = new PacedRows(1, rowsAtATime);
+    let rows = isText ? paced.count : firstRows;
     let last: Found | undefined;
     for (;;) {
       const wanted = query.limit + 1 - count;
@@ -70,9 +72,12 @@ export class Reader {
       // Rows can be long: a few at a time.
       for (let at = 0; at < taken.length && count <= query.limit; ) {
         const looked = taken.slice(at, at + rows);
+        const begun = performance.now();
         const found = this.#logs(looked, query, asOf);
         at += rows;
-        rows = rowsOfNext(found.map(({ log }) => log));
+        paced.took(performance.now() - begun);
+        // Of those without the words nobody has seen how long they are.
+        rows = isText ? paced.count : rowsOfNext(found.map(({ log }) => log));
         const shown = found.slice(0, query.limit - count);
         last = shown.at(-1)?.place ?? last;
         count += found.length;

@@ -1,4 +1,4 @@
-import { conditionMatcher } from '../../../domain/filter.ts';
+import { asksForText, conditionMatcher } from '../../../domain/filter.ts';
 import type { EpochMs } from '../../../domain/message.ts';
 import type { Summary } from '../../../domain/summary.ts';
 import type { SummaryQuery } from '../../store.ts';
@@ -6,6 +6,7 @@ import { earliest, extentOf, type Kept, type Span, wholeMinutes } from '../log/k
 import { beginningAt, type Place } from '../search/bookmark.ts';
 import { allFound, type Candidates, candidatesOf } from '../search/candidates.ts';
 import type { Steps } from '../search/jobs.ts';
+import { PacedRows } from '../search/paced-rows.ts';
 import type { Found, ReadSegment, ReadSegments } from '../search/read-segments.ts';
 import { messagesOf } from '../search/sealed-scan.ts';
 import { logOf } from '../segment/record-row.ts';
@@ -46,6 +47,7 @@ class Summarizing {
   /** The last message counted of the first span. */
   #last: Found | undefined;
   #candidates: Candidates | undefined;
+  readonly #paced: PacedRows;
   /** Segments that are counted by their facets. */
   readonly #counted = new Set<number>();
   readonly #kept: Kept | undefined;
@@ -65,6 +67,7 @@ class Summarizing {
     this.#deadlineMs = now() + query.budgetMs;
     this.#begun = beginningAt(segments.end());
     this.#kept = kept;
+    this.#paced = new PacedRows(asksForText(query.filter) ? 1 : messagesAtATime, messagesAtATime);
     const whole = keptSpan(query, kept);
     const [from, to] = [earliest(query), query.range.to ?? Infinity];
     const spans = [
@@ -101,7 +104,7 @@ class Summarizing {
 
   /** The next messages of the first span; none when it has no more, `undefined` when the time is over. */
   *#next(): Steps<readonly Found[] | undefined> {
-    const taking = this.#ofFirstSpan().take(messagesAtATime);
+    const taking = this.#ofFirstSpan().take(this.#paced.count);
     for (let wasPaused = false; ; wasPaused = yield 0) {
       const { done, value } = taking.next(wasPaused);
       if (done) return value;
@@ -150,8 +153,9 @@ class Summarizing {
       if (figures === undefined) continue;
       this.#counted.add(shared.id);
       this.#sum.facets(figures);
-      for (let at = 0; at < figures.rest.length; at += messagesAtATime) {
-        this.#count(figures.rest.slice(at, at + messagesAtATime));
+      for (let at = 0, end = 0; at < figures.rest.length; at = end) {
+        end = at + this.#paced.count;
+        this.#count(figures.rest.slice(at, end));
         if (this.#isOver()) return false;
         yield 0;
       }
@@ -200,6 +204,7 @@ class Summarizing {
   #count(places: readonly Found[]): void {
     const { account, filter } = this.#query;
     const fits = conditionMatcher(filter);
+    const begun = performance.now();
     const rows = this.#segments.messages(places);
     const newest = places.map(place => this.#segments.newestReport(place));
     const reports = this.#segments.states(newest.filter(sequence => sequence !== 0));
@@ -208,6 +213,7 @@ class Summarizing {
       const log = logOf(row, reports.get(newest[i] ?? 0));
       if (fits(log)) this.#sum.message(log);
     }
+    this.#paced.took(performance.now() - begun);
   }
 
   /** Everything sent from here on is counted, but perhaps for others of that very moment. */

@@ -1,13 +1,11 @@
-import { setImmediate } from 'node:timers/promises';
 import { conditionMatcher, textOf } from '../../../domain/filter.ts';
 import type { Row } from '../../../postgres/cells.ts';
+import { Slices } from '../../../slices.ts';
 import type { Query } from '../../store.ts';
 import { logIn, type Place, placeIn } from '../rows/log-row.ts';
 
 /** Messages that are read at once to be looked through for words. */
 export const lookedThroughAtOnce = 1000;
-/** Those that are looked through before others have their turn. */
-const rowsAtATime = 100;
 
 /** Gives what else is asked for, newest first and behind a place: one more than `lookedThroughAtOnce` where there are more. */
 type RowsBehind = (place: Place | undefined) => Promise<readonly Row[]>;
@@ -30,10 +28,13 @@ export async function lookThrough(
 ): Promise<{ readonly rows: readonly Row[]; readonly reached?: Place | undefined }> {
   const hasText = conditionMatcher(textOf(filter));
   const found: Row[] = [];
+  const slices = new Slices();
   for (let place = from; ; ) {
     const rows = await rowsBehind(place);
-    for (const [at, row] of rows.slice(0, lookedThroughAtOnce).entries()) {
-      if (at > 0 && at % rowsAtATime === 0) await setImmediate();
+    for (const row of rows.slice(0, lookedThroughAtOnce)) {
+      // One whose content is as long as may be takes milliseconds.
+      const pause = slices.pause();
+      if (pause !== undefined) await pause;
       if (hasText(logIn(row)) && found.push(row) > limit) return { rows: found };
       place = placeIn(row);
     }

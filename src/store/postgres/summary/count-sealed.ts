@@ -1,5 +1,6 @@
 import type { Parts } from '../../../domain/breakdown.ts';
 import { withoutText } from '../../../domain/filter.ts';
+import { Slices } from '../../../slices.ts';
 import { logIn } from '../rows/log-row.ts';
 import { type BlockSource, type ReadSealing, sealedMessages } from '../sealed/sealed-blocks.ts';
 import type { CountedPart, Counting } from './count-query.ts';
@@ -19,9 +20,12 @@ export async function countSealed(
   const { account, filter, from, to } = counting;
   const counted = new CountedLogs(counting, parts);
   const wanted = { slice: account, filter: withoutText(filter), since: from, until: to };
+  const slices = new Slices();
   let count = 0;
   for await (const { row } of sealedMessages(source, sealing, wanted)) {
     if (count++ % messagesAtATime === 0) goOn();
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
     counted.count(logIn(row));
   }
   return counted;

@@ -1,5 +1,6 @@
 import type { Parts } from '../../../domain/breakdown.ts';
 import type { Session, Value } from '../../../postgres/session.ts';
+import { Slices } from '../../../slices.ts';
 import { logColumns, logIn, type Place, placeIn } from '../rows/log-row.ts';
 import { type CountedPart, type Counting, countedConditions } from './count-query.ts';
 import { CountedLogs } from './counted-logs.ts';
@@ -18,11 +19,16 @@ export async function countText(
   goOn: () => string,
 ): Promise<CountedPart> {
   const counted = new CountedLogs(counting, parts);
+  const slices = new Slices();
   for (let place: Place | undefined; ; ) {
     await session.run(goOn());
     const { text, values } = rowsStatement(counting, place);
     const rows = await session.query({ text }, values);
-    for (const row of rows) counted.count(logIn(row));
+    for (const row of rows) {
+      const pause = slices.pause();
+      if (pause !== undefined) await pause;
+      counted.count(logIn(row));
+    }
     const last = rows.at(-1);
     if (last === undefined || rows.length < rowsAtATime) return counted;
     place = placeIn(last);

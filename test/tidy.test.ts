@@ -21,7 +21,7 @@ const floors: readonly (readonly string[])[] = [
     'tracing.ts',
     'version.ts',
   ],
-  ['opened-file.ts', 'turns.ts', 'under-way.ts'],
+  ['opened-file.ts', 'slices.ts', 'turns.ts', 'under-way.ts'],
   ['domain', 'secrets.ts', 'mirror-settings.ts', 'recording-settings.ts', 'sending-settings.ts'],
   ['wire', 'config.ts', 'postgres'],
   ['store', 'accounts', 'graph', 'outbox'],

@@ -33,6 +33,11 @@ const wordForm = new RegExp(wordForms, 'gv');
 const textEnd = '\u0000';
 const wordOrEnd = new RegExp(`${wordForms}|${textEnd}`, 'gv');
 
+/** Nearly all texts are so, and what takes most of the time is said of them in a shorter way. */
+const ascii = /^[\u0000-\u007f]*$/;
+const asciiWord = /[0-9a-z]+/g;
+const asciiWordOrEnd = new RegExp(`[0-9a-z]+|${textEnd}`, 'g');
+
 /** Accents, vowel points of Arabic and Hebrew, and what is not seen; but not the voicing of kana. */
 const notFolded =
   /[[[\p{M}&&\p{Script=Inherited}]\p{Cf}\u0640\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]--[\u3099\u309a]]/gv;
@@ -44,7 +49,7 @@ const plainLetters: ReadonlyMap<string, string> = new Map(
 
 /** A text without its accents, the case of its letters and its forms of characters: what is searched is compared so. */
 export function folded(text: string): string {
-  if (/^[\u0000-\u007f]*$/.test(text)) return text.toLowerCase();
+  if (ascii.test(text)) return text.toLowerCase();
   return (
     text
       .normalize('NFKD')
@@ -60,7 +65,7 @@ export function folded(text: string): string {
 
 /** The words of a text that is folded, in their order. */
 export function wordsOf(foldedText: string): readonly string[] {
-  return foldedText.match(wordForm) ?? [];
+  return foldedText.match(ascii.test(foldedText) ? asciiWord : wordForm) ?? [];
 }
 
 /** What is wrong with a query; `undefined` when nothing is. */
@@ -86,8 +91,7 @@ export function termsOf(asked: string): readonly Term[] {
 export function textMatcher(asked: string): (log: Filtered) => boolean {
   const terms = termsOf(asked);
   return log => {
-    const message = searchedMessages.get(log) ?? new SearchedMessage(log);
-    searchedMessages.set(log, message);
+    const message = searchedMessage(log);
     return terms.length > 0 && terms.every(term => message.has(term));
   };
 }
@@ -108,7 +112,8 @@ class SearchedTexts {
   have(words: readonly string[]): boolean {
     // Looking for characters takes much less than telling words apart.
     if (!words.every(word => this.folded.includes(word))) return false;
-    this.#words ??= ` ${(this.folded.match(wordOrEnd) ?? []).join(' ')} `;
+    const form = ascii.test(this.folded) ? asciiWordOrEnd : wordOrEnd;
+    this.#words ??= ` ${(this.folded.match(form) ?? []).join(' ')} `;
     return this.#words.includes(` ${words.join(' ')} `);
   }
 
@@ -121,14 +126,20 @@ class SearchedTexts {
 /** The texts of one message. Made when they are first looked at: of most messages the ids or the content are enough. */
 class SearchedMessage {
   readonly #log: Filtered;
+  /** All of them at once, with more around them, where they can be read so: most messages lack a word asked for. */
+  readonly #whole: string | undefined;
   #ids: SearchedTexts | undefined;
   #contents: SearchedTexts | undefined;
 
   constructor(log: Filtered) {
     this.#log = log;
+    const { contentJson = '{}' } = log;
+    if (!contentJson.includes('\\')) this.#whole = folded([contentJson, ...idTexts(log)].join('\n'));
   }
 
   has({ words, part }: Term): boolean {
+    const whole = this.#whole;
+    if (whole !== undefined && !words.every(word => whole.includes(word))) return false;
     this.#contents ??= new SearchedTexts(contentTexts(this.#log.contentJson ?? '{}'));
     if (this.#contents.have(words)) return true;
     this.#ids ??= new SearchedTexts(idTexts(this.#log));
@@ -136,8 +147,16 @@ class SearchedMessage {
   }
 }
 
-/** Many may ask the same message: whoever listens to the stream. */
+/** Many may ask the same message: whoever listens to the stream. A short one takes longer to remember than to look through. */
 const searchedMessages = new WeakMap<Filtered, SearchedMessage>();
+const rememberedCharsMin = 4096;
+
+function searchedMessage(log: Filtered): SearchedMessage {
+  if ((log.contentJson?.length ?? 0) < rememberedCharsMin) return new SearchedMessage(log);
+  const message = searchedMessages.get(log) ?? new SearchedMessage(log);
+  searchedMessages.set(log, message);
+  return message;
+}
 
 /** What a message is called by. */
 export function idTexts(log: Filtered): readonly string[] {

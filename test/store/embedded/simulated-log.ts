@@ -26,6 +26,7 @@ import { summarySteps } from '../../../src/store/embedded/summary/summarizing.ts
 import type { FoundLog, SegmentContents, WriterReply } from '../../../src/store/embedded/threads/messages.ts';
 import { makeFacets } from '../../../src/store/embedded/upkeep/make-facets.ts';
 import { makeVolume, removeMerged } from '../../../src/store/embedded/upkeep/make-volume.ts';
+import { makeWords } from '../../../src/store/embedded/upkeep/make-words.ts';
 import { sealSegment, sealWithFacets } from '../../../src/store/embedded/upkeep/seal.ts';
 import type { Changes, ChangesQuery, RecordBatch, SummaryQuery } from '../../../src/store/store.ts';
 import { PowerCut } from '../../support/simulated-disk.ts';
@@ -248,6 +249,12 @@ export class SimulatedLog {
   makeFacets(): void {
     for (const { shared, columns } of this.#segments.values())
       if (columns === undefined) atOnce(makeFacets(this.#folder, shared.id));
+  }
+
+  /** As `makeFacets`, of words. */
+  makeWords(): void {
+    for (const { shared, columns } of this.#segments.values())
+      if (columns === undefined) atOnce(makeWords(this.#folder, shared.id));
   }
 
   /** What facets of segments without an index mean, as far as nobody was told. */

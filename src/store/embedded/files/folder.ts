@@ -14,7 +14,7 @@ const unfinishedName = /\.volume\.tmp$/;
 const mendedName = /^(\d{9,})\.(?:journal|index)\.mended(?:\.disowned)?(?:\.tmp)?$/;
 /** An older version took what the ledger says of waiting reports for a segment of the number -1, and made it. */
 const strangeName = /^0*-1\./;
-const facetsName = /^(\d{9,})\.facets(?:\.tmp)?$/;
+const besideName = /^(\d{9,})\.(?:facets|words)(?:\.tmp)?$/;
 /** What may be left of a segment whose rows file is missing. */
 const partName = /^(\d{9,})\.(?:journal|rows\.db(?:-wal)?|volume|index)$/;
 const earlierName = /^(\d{9,})\.rows\.db(?:-wal)?$/;
@@ -101,10 +101,14 @@ export class Folder {
     return join(this.path, `${String(segmentId).padStart(9, '0')}.facets`);
   }
 
-  /** Volumes and mended files that were not finished, and what is no segment's; and facets, which tell nothing without the rows they were made of: a version that did not know of them left them behind. */
+  words(segmentId: number): string {
+    return join(this.path, `${String(segmentId).padStart(9, '0')}.words`);
+  }
+
+  /** Volumes and mended files that were not finished, and what is no segment's; and facets and words, which tell nothing without the rows they were made of: a version that did not know of them left them behind. */
   removeOrphans(): void {
     for (const name of this.disk.list(this.path)) {
-      const id = facetsName.exec(name)?.[1];
+      const id = besideName.exec(name)?.[1];
       const isOrphan = id !== undefined && !this.hasRows(Number(id));
       const isUnfinished = unfinishedName.test(name) || mendedName.test(name);
       if (isOrphan || isUnfinished || strangeName.test(name)) this.disk.remove(join(this.path, name));
@@ -260,7 +264,8 @@ export class Folder {
 
   /** Of all files that a segment may have. */
   pathsOf(segmentId: number): readonly string[] {
-    const [rows, volume, facets] = [this.earlierRows(segmentId), this.volume(segmentId), this.facets(segmentId)];
+    const rows = this.earlierRows(segmentId);
+    const others = [this.volume, this.index, this.facets, this.words].map(path => path.call(this, segmentId));
     // The log before its file: without it, the file would be read as if it were whole.
     return [
       `${rows}-wal`,
@@ -268,12 +273,7 @@ export class Folder {
       rows,
       this.journal(segmentId),
       `${this.journal(segmentId)}.tmp`,
-      volume,
-      `${volume}.tmp`,
-      this.index(segmentId),
-      `${this.index(segmentId)}.tmp`,
-      facets,
-      `${facets}.tmp`,
+      ...others.flatMap(path => [path, `${path}.tmp`]),
     ];
   }
 }

@@ -9,7 +9,8 @@ const ownFiles =
 const openedFiles =
   /^(?:[a-z]+\.db(?:-wal|-shm|-journal)?|(?:log\.json(?:\.copy)?|reserve|clock)(?:\.tmp)?|lock\.pid|databases|ledger|ledger\.copy)$/;
 /** With a number, those that were set aside after others of their names. */
-const segmentFiles = /^\d{9,}\.(?:journal|rows\.db(?:-wal|-shm|-journal)?|volume|index|facets)(?:\.tmp)?(?:\.\d+)?$/;
+const segmentFiles =
+  /^\d{9,}\.(?:journal|rows\.db(?:-wal|-shm|-journal)?|volume|index|facets|words)(?:\.tmp)?(?:\.\d+)?$/;
 const ownFolders: readonly string[] = ['segments', 'damaged'];
 
 /** What belongs to a data folder, by its name there: nothing else in it is ours to look at. */

@@ -1,8 +1,10 @@
 import { type Filter, groupIdsOf, valuesOf } from '../../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import { type AskedKeys, askedKeysOf } from '../../../domain/text-keys.ts';
 import { fields, hashValue, messageIdField } from '../segment/fields.ts';
 import { ordinalOf, ordinalsMax, positionOf, segmentIdOf } from '../segment/position.ts';
 import { maxSentAt, minSentAt, type SharedSegment } from '../segment/shared-segment.ts';
+import { blocksWith, type WordBlocks } from '../segment/words-file.ts';
 import type { Place } from './bookmark.ts';
 import { ColumnScan } from './column-scan.ts';
 import { ErrorTests } from './error-test.ts';
@@ -87,6 +89,9 @@ class Question {
   readonly hashes: ReadonlyMap<number, ReadonlySet<number>>;
   readonly groups: readonly number[] | undefined;
   readonly errors: ErrorTests | undefined;
+  /** What is told of the words asked for without looking messages through. */
+  readonly terms: readonly AskedKeys[] | undefined;
+  readonly #hashSeed: number;
   asOf: number | undefined;
   readonly sentSince: EpochMs;
   /** Inclusive. */
@@ -102,6 +107,9 @@ class Question {
     this.without = without ?? new Set();
     this.#walk = walk;
     this.#account = account;
+    this.#hashSeed = hashSeed;
+    const [text, ...others] = valuesOf(filter, 'text') ?? [];
+    this.terms = text === undefined || others.length > 0 ? undefined : askedKeysOf(text);
     this.hashes = hashesOf(hashSeed, account, filter);
     this.groups = groupIdsOf(filter);
     this.errors = ErrorTests.of(segments, filter, walk.asOf);
@@ -115,6 +123,13 @@ class Question {
     const isChanged = this.groups !== undefined && this.asOf === undefined;
     if (isChanged) this.asOf = this.#walk.asOf;
     return isChanged;
+  }
+
+  /** The blocks of a segment that may have the words asked for; `undefined` where any may. */
+  blocksIn(segments: ReadSegments, { id }: SharedSegment): WordBlocks | undefined {
+    const { terms } = this;
+    if (terms === undefined) return undefined;
+    return segments.withWords(id, words => blocksWith(words, this.#hashSeed, this.#account, terms));
   }
 
   /** `undefined` for a segment that is newer than the walk. */
@@ -184,8 +199,9 @@ function open(segments: ReadSegments, segmentId: number, question: Question, aft
   const { shared, columns } = segment;
   const tested = { ...scan, mayBeAsked: question.errors?.in(shared) };
   if (columns !== undefined) return { sources: [new ColumnScan(tested, shared, columns)], isCurrent };
+  const blocks = question.blocksIn(segments, shared);
   const sources = segments
-    .withIndex(segmentId, index => sealedSources(tested, shared, index))
+    .withIndex(segmentId, index => sealedSources(tested, shared, index, blocks))
     .map(source => ({
       next: (count: number) => segments.withIndex(segmentId, index => source.next(index, count)),
     }));

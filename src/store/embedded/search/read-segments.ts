@@ -41,6 +41,7 @@ export type Found = Candidate & { readonly segmentId: number };
 const openRowsMax = 128;
 const openIndexesMax = 2048;
 const openFacetsMax = 512;
+const openWordsMax = 512;
 
 function extentsIn(index: IndexFile): Extents {
   const [senders, starts] = [index.float64('accounts'), index.uint32('accountStarts')];
@@ -60,6 +61,7 @@ export class ReadSegments {
   readonly #rows = new OpenFiles<Rows>(openRowsMax);
   readonly #indexes = new OpenFiles<IndexFile>(openIndexesMax);
   readonly #facets = new OpenFiles<IndexFile>(openFacetsMax);
+  readonly #words = new OpenFiles<IndexFile>(openWordsMax);
   /** Of segments without an index. */
   readonly #live = new Map<number, LiveMeanings>();
   #dropped: LogEnd = { position: 0, sequence: 0 };
@@ -104,6 +106,7 @@ export class ReadSegments {
     this.#rows.clear();
     this.#indexes.clear();
     this.#facets.clear();
+    this.#words.clear();
   }
 
   get(segmentId: number): ReadSegment | undefined {
@@ -258,23 +261,34 @@ export class ReadSegments {
       const live = this.#live.get(segmentId)?.facets(shared, columns);
       return live === undefined ? undefined : work(live);
     }
-    const path = this.#folder.facets(segmentId);
+    return this.#beside(segmentId, this.#facets, this.#folder.facets(segmentId), file => work(facetsIn(file)));
+  }
+
+  /** As `withFacets`, on the words of a segment: without them, its rows are looked through. */
+  withWords<T>(segmentId: number, work: (words: IndexFile) => T): T | undefined {
+    if (!this.#isSealed(segmentId)) return undefined;
+    return this.#beside(segmentId, this.#words, this.#folder.words(segmentId), work);
+  }
+
+  /** Works on a file beside the index that can be made again; `undefined` where it is missing, of other rows or damaged. */
+  #beside<T>(
+    segmentId: number,
+    files: OpenFiles<IndexFile>,
+    path: string,
+    work: (file: IndexFile) => T,
+  ): T | undefined {
     try {
-      const facets = this.#facetsOf(segmentId, path);
-      return facets === undefined ? undefined : work(facetsIn(facets));
+      if (!files.has(segmentId) && !this.#folder.disk.exists(path)) return undefined;
+      const file = files.of(segmentId, () => new IndexFile(path, this.#folder.disk));
+      const { rowsBytes, rowsCrc } = this.withIndex(segmentId, index => index.header);
+      const isOfRows = file.header.rowsCrc === rowsCrc && file.header.rowsBytes === rowsBytes;
+      return isOfRows ? work(file) : undefined;
     } catch (error) {
       if (!(error instanceof DamagedIndex)) throw error;
-      this.#facets.delete(segmentId);
+      files.delete(segmentId);
       this.#folder.disk.remove(path);
       return undefined;
     }
-  }
-
-  #facetsOf(segmentId: number, path: string): IndexFile | undefined {
-    if (!this.#facets.has(segmentId) && !this.#folder.disk.exists(path)) return undefined;
-    const facets = this.#facets.of(segmentId, () => new IndexFile(path, this.#folder.disk));
-    const { rowsBytes, rowsCrc } = this.withIndex(segmentId, index => index.header);
-    return facets.header.rowsCrc === rowsCrc && facets.header.rowsBytes === rowsBytes ? facets : undefined;
   }
 
   #rowsOf(segmentId: number): Rows {
@@ -299,5 +313,6 @@ export class ReadSegments {
     this.#rows.delete(segmentId);
     this.#indexes.delete(segmentId);
     this.#facets.delete(segmentId);
+    this.#words.delete(segmentId);
   }
 }

@@ -2,6 +2,7 @@ import type { AccountId } from '../../../domain/message.ts';
 import type { IndexFile } from '../segment/index-file.ts';
 import { lowerBound, type Run, runOf } from '../segment/index-runs.ts';
 import type { SharedSegment } from '../segment/shared-segment.ts';
+import type { WordBlocks } from '../segment/words-file.ts';
 import { GroupScan, isRareGroup } from './group-scan.ts';
 import { type Candidate, follows, mayFit, type Scan, type SealedSource } from './scan.ts';
 
@@ -12,8 +13,14 @@ const chunkMax = 16_384;
 /**
  * The candidates of a sealed segment, one source for each value of the rarest field asked for (or for the account,
  * when no field is): each is a run of the index in time order. The other fields are tested by bitmaps of their runs.
+ * `blocks`: those of the account's messages alone that may have the words asked for.
  */
-export function sealedSources(scan: Scan, segment: SharedSegment, index: IndexFile): readonly SealedSource[] {
+export function sealedSources(
+  scan: Scan,
+  segment: SharedSegment,
+  index: IndexFile,
+  blocks?: WordBlocks,
+): readonly SealedSource[] {
   const byField: (readonly Run[])[] = [];
   for (const [field, hashes] of scan.hashes) {
     const runs = runsOf(index, field, hashes);
@@ -21,8 +28,16 @@ export function sealedSources(scan: Scan, segment: SharedSegment, index: IndexFi
     byField.push(runs);
   }
   byField.sort((a, b) => lengthOf(a) - lengthOf(b));
-  const [driver, ...others] = byField.length === 0 ? [accountRuns(index, scan.account)] : byField;
-  if (driver === undefined || driver.length === 0) return [];
+  const rarest = byField[0] ?? accountRuns(index, scan.account);
+  const inBlocks = blocks === undefined ? Infinity : blocks.numbers.length * blocks.rows;
+  const isByWords = inBlocks < lengthOf(rarest) || (blocks !== undefined && byField.length === 0);
+  const [driver = [], ...others] =
+    isByWords || byField.length === 0 ? [accountRuns(index, scan.account), ...byField] : byField;
+  if (driver.length === 0 || inBlocks === 0) return [];
+  if (isByWords) {
+    const bitmaps = inBlocks < bitmapFrom ? [] : others.map(runs => bitmapOf(index, runs));
+    return driver.map(run => new RunScan(scan, segment, index, run, bitmaps, blocks));
+  }
   if (isRareGroup(scan, segment, lengthOf(driver))) return [new GroupScan(scan, segment, index)];
   // A handful of candidates is cheaper to read and compare than any other field's bitmap is to build.
   const bitmaps = lengthOf(driver) < bitmapFrom ? [] : others.map(runs => bitmapOf(index, runs));
@@ -82,10 +97,19 @@ class RunScan implements SealedSource {
   readonly #segment: SharedSegment;
   readonly #run: Run;
   readonly #bitmaps: readonly Uint8Array[];
+  readonly #blocks: WordBlocks | undefined;
   /** Everything from here on has been given, or comes before what was asked. */
   #end: number;
 
-  constructor(scan: Scan, segment: SharedSegment, index: IndexFile, run: Run, bitmaps: readonly Uint8Array[]) {
+  constructor(
+    scan: Scan,
+    segment: SharedSegment,
+    index: IndexFile,
+    run: Run,
+    bitmaps: readonly Uint8Array[],
+    blocks?: WordBlocks,
+  ) {
+    this.#blocks = blocks;
     this.#scan = scan;
     this.#segment = segment;
     this.#run = run;
@@ -100,12 +124,26 @@ class RunScan implements SealedSource {
       found.length < count && this.#end > this.#run.from;
       chunk = Math.min(chunk * 4, chunkMax)
     ) {
-      const from = Math.max(this.#run.from, this.#end - Math.max(chunk, count));
-      const ordinals = index.uint32Briefly(this.#run.section, from, this.#end - from);
+      const [from, to] = this.#below(Math.max(chunk, count));
+      if (from >= to) {
+        this.#end = this.#run.from;
+        break;
+      }
+      const ordinals = index.uint32Briefly(this.#run.section, from, to - from);
       const left = this.#collect(index, ordinals, count, found);
       this.#end = left === undefined ? this.#run.from : from + left;
     }
     return found;
+  }
+
+  /** The next places from the end on: so many, or those of a block that are left. */
+  #below(count: number): readonly [from: number, to: number] {
+    const [end, blocks] = [this.#end, this.#blocks];
+    if (blocks === undefined) return [Math.max(this.#run.from, end - count), end];
+    const { rows, numbers } = blocks;
+    const at = lowerBound(numbers.length, i => (numbers[i] ?? 0) * rows - end) - 1;
+    const begin = (numbers[at] ?? 0) * rows;
+    return at < 0 ? [0, 0] : [Math.max(this.#run.from, begin), Math.min(end, begin + rows)];
   }
 
   /** Adds from the end of `ordinals` until there are enough; returns how many are left, `undefined` when all are too old. */

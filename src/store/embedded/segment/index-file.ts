@@ -19,7 +19,7 @@ import type { IndexedCounts } from './indexed-counts.ts';
  * - `reportAccounts`, `reportStarts`, `reportOrder`: the places among those of the reports on each account's messages, in
  *   their order. Version 0.1.0 wrote none.
  * - `counts.*`: what the segment adds to the counts of a summary (see indexed-counts.ts).
- * - `facets.*`: in a file of their own beside the index, made later (see facets.ts).
+ * - `facets.*`, `words.*`: in files of their own beside the index, made later (see facets.ts, words-file.ts).
  * - `blockSums`: the CRC-32 of each block of each section before it, so that whoever reads a part need not read the whole
  *   to know that it is what was written. Version 0.1.0 wrote none.
  */
@@ -37,7 +37,8 @@ export type SectionName =
   | 'reportOrder'
   | `${(typeof fields)[number]}.${'hashes' | 'starts' | 'ordinals'}`
   | `counts.${keyof IndexedCounts}`
-  | `facets.${FacetName}`;
+  | `facets.${FacetName}`
+  | `words.${'accounts' | 'hashes' | 'starts' | 'blocks' | 'pieces'}`;
 
 type Section = {
   readonly offset: number;
@@ -179,6 +180,10 @@ export class IndexFile {
 
   uint32(name: SectionName, from = 0, count = this.bytesOf(name) / 4 - from): Uint32Array {
     return new Uint32Array(this.#slice(name, from * 4, count * 4).buffer);
+  }
+
+  uint16(name: SectionName, from: number, count: number): Uint16Array {
+    return new Uint16Array(this.#slice(name, from * 2, count * 2).buffer);
   }
 
   int32(name: SectionName, from: number, count: number): Int32Array {

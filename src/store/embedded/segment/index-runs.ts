@@ -1,5 +1,5 @@
 import { fields, messageIdField } from './fields.ts';
-import type { IndexFile } from './index-file.ts';
+import type { IndexFile, SectionName } from './index-file.ts';
 
 /** A run of ordinals in an index file, in time order, oldest first. */
 export type Run = {
@@ -82,11 +82,7 @@ export function firstOfHash(index: IndexFile, hash: number): number {
 }
 
 /** Hashes are spread evenly, so where one must stand is known within a few hundred places: one read finds it. */
-function equalRange(
-  index: IndexFile,
-  section: `${(typeof fields)[number]}.hashes`,
-  hash: number,
-): readonly [from: number, to: number] {
+export function equalRange(index: IndexFile, section: SectionName, hash: number): readonly [from: number, to: number] {
   const count = index.bytesOf(section) / 4;
   const guess = Math.floor((hash / 2 ** 32) * count);
   const margin = 64 + Math.ceil(Math.sqrt(count));

@@ -225,7 +225,7 @@ export type SealerReply =
   /** Nothing is lost; it will be tried again. */
   | {
       readonly type: 'unmade';
-      readonly what: 'facets' | 'volume' | 'set of ids';
+      readonly what: 'facets' | 'words' | 'volume' | 'set of ids';
       readonly segmentId: number;
       readonly failure: Failure;
     }

@@ -18,7 +18,7 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
     const index = new IndexFile(folder.index(segmentId), folder.disk);
     index.close();
     if (indexFlaw(index.header, segmentId, folder.hashSeed) !== undefined) return false;
-    if (hasFacets(folder, segmentId, index)) return true;
+    if (isMadeOf(folder, folder.facets(segmentId), index)) return true;
     const { messages, reports, firstSequence, lostMessages = 0, lostReports = 0 } = index.header;
     const columns = newFacetColumns(messages, reports);
     const maker = new FacetMaker(columns);
@@ -60,13 +60,13 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
   }
 }
 
-function hasFacets(folder: Folder, segmentId: number, { header }: IndexFile): boolean {
-  const path = folder.facets(segmentId);
+/** Whether a file beside a segment's index is there, and of the same rows. */
+export function isMadeOf(folder: Folder, path: string, { header }: Pick<IndexFile, 'header'>): boolean {
   if (!folder.disk.exists(path)) return false;
   try {
-    const facets = new IndexFile(path, folder.disk);
-    facets.close();
-    return facets.header.rowsCrc === header.rowsCrc;
+    const beside = new IndexFile(path, folder.disk);
+    beside.close();
+    return beside.header.rowsCrc === header.rowsCrc;
   } catch (error) {
     if (!isDamage(error)) throw error;
     return false;

@@ -17,6 +17,7 @@ import { failureOf } from '../threads/thread-failure.ts';
 import { GatheredIds } from './gathered-ids.ts';
 import { makeFacets } from './make-facets.ts';
 import { removeMerged, verifyVolume } from './make-volume.ts';
+import { makeWords } from './make-words.ts';
 import { sealSegment, sealWithFacets } from './seal.ts';
 import { Volumes } from './volumes.ts';
 
@@ -120,26 +121,49 @@ function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): Se
   return { type: 'sealed', segmentId: id };
 }
 
-/** Segments that were sealed without facets, by an older version say: those of the newest are made first. */
-const unfaceted = new Set<number>();
-let isMakingFacets = false;
+/** Makes a kind of file beside the index of segments that have none of it, one at a time, the newest first. */
+class BesideFiles {
+  readonly #left = new Set<number>();
+  readonly #what: 'facets' | 'words';
+  readonly #make: (segmentId: number) => Generator<void, boolean>;
+  readonly #restPerWork: () => number;
+  #isMaking = false;
 
-/** Summaries by a filter are slow without them, and nothing else is. */
-async function makeFacetsOf(segmentId: number): Promise<void> {
-  unfaceted.add(segmentId);
-  if (isMakingFacets) return;
-  isMakingFacets = true;
-  for (let next = Math.max(...unfaceted); unfaceted.size > 0; next = Math.max(...unfaceted)) {
-    unfaceted.delete(next);
-    try {
-      if (!hasRoom(folder.disk, data.dataDir)) continue;
-      await atLeisure(makeFacets(folder, next), () => facetRestPerWork);
-    } catch (error) {
-      tell({ type: 'unmade', what: 'facets', segmentId: next, failure: failureOf(error) });
-    }
+  constructor(
+    what: 'facets' | 'words',
+    make: (segmentId: number) => Generator<void, boolean>,
+    restPerWork: () => number,
+  ) {
+    this.#what = what;
+    this.#make = make;
+    this.#restPerWork = restPerWork;
   }
-  isMakingFacets = false;
+
+  async add(segmentId: number): Promise<void> {
+    this.#left.add(segmentId);
+    if (this.#isMaking) return;
+    this.#isMaking = true;
+    for (let next = Math.max(...this.#left); this.#left.size > 0; next = Math.max(...this.#left)) {
+      this.#left.delete(next);
+      try {
+        if (!hasRoom(folder.disk, data.dataDir)) continue;
+        await atLeisure(this.#make(next), this.#restPerWork);
+      } catch (error) {
+        tell({ type: 'unmade', what: this.#what, segmentId: next, failure: failureOf(error) });
+      }
+    }
+    this.#isMaking = false;
+  }
 }
+
+/** Of segments that were sealed without facets, by an older version say: summaries by a filter are slow without them. */
+const facets = new BesideFiles(
+  'facets',
+  segmentId => makeFacets(folder, segmentId),
+  () => facetRestPerWork,
+);
+/** Words are looked for in all rows without them. */
+const words = new BesideFiles('words', segmentId => makeWords(folder, segmentId), mergeRest);
 
 const volumes = new Volumes(folder, data.merging, {
   atLeisure: steps => atLeisure(steps, mergeRest),
@@ -162,7 +186,8 @@ const ids = new GatheredIds(folder, data.hashSeed, {
 });
 
 async function sealed(segmentId: number): Promise<void> {
-  await makeFacetsOf(segmentId);
+  await facets.add(segmentId);
+  void words.add(segmentId);
   await volumes.add(segmentId);
 }
 
@@ -191,6 +216,7 @@ port.on('message', (request: SealerRequest) => {
     case 'rebuild':
       return answer(request.shared.id, () => seal(request)).then(() => {
         void ids.add([request.shared.id]);
+        void words.add(request.shared.id);
         return volumes.add(request.shared.id);
       });
     case 'recover':

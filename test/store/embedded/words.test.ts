@@ -1,0 +1,156 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Filter } from '../../../src/domain/filter.ts';
+import type { AccountId, Submission } from '../../../src/domain/message.ts';
+import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { SimulatedLog } from './simulated-log.ts';
+
+const now = 1_700_000_000_000;
+const segmentMessages = 700;
+const accounts: readonly AccountId[] = [1, 2];
+
+const hex = (i: number) => Math.imul(i + 1, 0x9e3779b1) >>> 0;
+/** Words of every frequency, some in few messages of one segment, and two in odd letters. */
+function submissionOf(i: number): Submission {
+  const words = ['hello', `tenth${i % 10}`, `fiftieth${i % 50}`, `rare${i % 997}`, i % 301 === 0 ? 'Žlutý 東京' : ''];
+  return {
+    messageId: `${hex(i).toString(16)}-${hex(i * 7).toString(16)}`,
+    sender: i % 3 === 0 ? 'shop' : 'DHL',
+    destination: String(hex(i * 31)),
+    sentAt: now - ((i * 7919) % 2000) * 1000,
+    contentJson: JSON.stringify({ type: 'TEXT', text: words.join(' ') }),
+    ...(i % 400 === 0 && { campaignReferenceId: 'Summer sale' }),
+  };
+}
+
+let dataDir: string;
+let log: SimulatedLog;
+const model = new MemoryStore();
+
+beforeAll(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'sentlog-words-'));
+  log = new SimulatedLog(dataDir, systemDisk, segmentMessages);
+  for (let i = 0; i < 3 * segmentMessages + 200; i += 100) {
+    const submissions = Array.from({ length: 100 }, (_, j) => submissionOf(i + j));
+    // The other account has few in each segment, too few to have their words told.
+    for (const [account, own] of [
+      [1, submissions.slice(0, 90)],
+      [2, submissions.slice(90)],
+    ] as const) {
+      const batch = { account, binding: {}, receivedAt: now, sentSince: 0, submissions: own };
+      log.record(batch);
+      await model.record(batch);
+    }
+    log.seal();
+  }
+  return () => {
+    log.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+});
+
+const texts = [
+  ...[
+    'hello',
+    'HELLO tenth3',
+    'fiftieth7',
+    'rare3',
+    'rare996',
+    'tenth4 fiftieth14',
+    'tenth4 fiftieth15',
+    '"hello tenth3"',
+  ],
+  ...[
+    'zluty',
+    '京',
+    '東京',
+    '京東',
+    'absent',
+    'hello absent',
+    'dhl',
+    'shop rare9',
+    'summer',
+    '"summer sale" hello',
+    'mer s',
+  ],
+  ...[hex(5).toString(16), hex(5).toString(16).slice(2, 7), `${hex(9)}`.slice(-5), 'rare3 hello dhl'],
+];
+const beside: readonly Filter[] = [{}, { sender: 'shop' }, { sentSince: now - 900_000 }, { not: { text: 'tenth3' } }];
+
+async function expectSame(): Promise<number> {
+  let found = 0;
+  for (const [i, text] of texts.entries()) {
+    const filter = { text, ...beside[i % beside.length] };
+    for (const account of i % 3 === 0 ? accounts : [1]) {
+      const { logs } = await model.find({ account, filter, sentSince: 0, limit: 1000, walk: false });
+      expect(
+        log.logs(account, filter).map(({ messageId }) => messageId),
+        JSON.stringify(filter),
+      ).toEqual(logs.map(({ messageId }) => messageId));
+      found += logs.length;
+    }
+  }
+  return found;
+}
+
+/** The messages of sealed segments that have their rows read for what is asked. */
+function rowsReadFor(filter: Filter): number {
+  log.reopenForReading();
+  const { segments } = log;
+  let read = 0;
+  const messages = segments.messages.bind(segments);
+  segments.messages = places => {
+    read += places.filter(({ segmentId }) => log.isSealed(segmentId)).length;
+    return messages(places);
+  };
+  log.logs(1, filter);
+  return read;
+}
+
+describe('words of sealed segments', () => {
+  test('any words, over segments with files of words and without → what the reference store finds', async () => {
+    expect(await expectSame()).toBeGreaterThan(1000);
+    log.makeWords();
+    log.reopenForReading();
+    const files = new Folder(dataDir);
+    for (const id of [1, 2, 3]) expect(existsSync(files.words(id))).toBe(true);
+    expect(await expectSame()).toBeGreaterThan(1000);
+  });
+
+  test('words that few messages have, or none → few rows are read, or none; parts of ids are looked for in all', () => {
+    const all = rowsReadFor({ text: 'hello' });
+    expect(all).toBeGreaterThan(800);
+    expect(rowsReadFor({ text: 'absent' })).toBe(0);
+    expect(rowsReadFor({ text: 'hello absent' })).toBe(0);
+    expect(rowsReadFor({ text: 'rare3' })).toBeLessThanOrEqual(3 * 8);
+    expect(rowsReadFor({ text: 'fiftieth7 rare57' })).toBeLessThanOrEqual(3 * 8);
+    expect(rowsReadFor({ text: 'rare3', sender: 'shop' })).toBeLessThanOrEqual(3 * 8);
+    expect(rowsReadFor({ text: hex(5).toString(16).slice(2, 7) })).toBeGreaterThan(1500);
+  });
+
+  test('a file that is flipped anywhere, cut or removed → the same is found, and it is made again', async () => {
+    const path = new Folder(dataDir).words(2);
+    const whole = readFileSync(path);
+    for (const [i, filter] of texts.map(text => ({ text })).entries()) {
+      const bytes = Buffer.from(whole);
+      const at = (i * 7919) % bytes.length;
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << (i % 8));
+      writeFileSync(path, i % 5 === 0 ? bytes.subarray(0, at) : bytes);
+      log.reopenForReading();
+      const { logs } = await model.find({ account: 1, filter, sentSince: 0, limit: 1000, walk: false });
+      expect(
+        log.logs(1, filter).map(({ messageId }) => messageId),
+        filter.text,
+      ).toEqual(logs.map(({ messageId }) => messageId));
+    }
+    rmSync(path, { force: true });
+    log.reopenForReading();
+    expect(log.logs(1, { text: 'rare3' })).not.toEqual([]);
+    log.makeWords();
+    expect(readFileSync(path)).toEqual(whole);
+  });
+});

@@ -3,12 +3,10 @@ import type { Row } from '../../../postgres/cells.ts';
 import { Slices } from '../../../slices.ts';
 import type { Query } from '../../store.ts';
 import { logIn, type Place, placeIn } from '../rows/log-row.ts';
+import { RowsAtOnce } from '../rows/rows-at-once.ts';
 
-/** Messages that are read at once to be looked through for words. */
-export const lookedThroughAtOnce = 1000;
-
-/** Gives what else is asked for, newest first and behind a place: one more than `lookedThroughAtOnce` where there are more. */
-type RowsBehind = (place: Place | undefined) => Promise<readonly Row[]>;
+/** Gives what else is asked for, newest first and behind a place: `count` where there are so many. */
+type RowsBehind = (place: Place | undefined, count: number) => Promise<readonly Row[]>;
 
 type LookingThrough = {
   /** Where the page begins; before everything where it is absent. */
@@ -29,16 +27,19 @@ export async function lookThrough(
   const hasText = conditionMatcher(textOf(filter));
   const found: Row[] = [];
   const slices = new Slices();
-  for (let place = from; ; ) {
-    const rows = await rowsBehind(place);
-    for (const row of rows.slice(0, lookedThroughAtOnce)) {
+  const atOnce = new RowsAtOnce();
+  for (let place = from; ; atOnce.next()) {
+    const rows = await rowsBehind(place, atOnce.count);
+    for (const row of rows) {
       // One whose content is as long as may be takes milliseconds.
       const pause = slices.pause();
       if (pause !== undefined) await pause;
-      if (hasText(logIn(row)) && found.push(row) > limit) return { rows: found };
+      const log = logIn(row);
+      atOnce.saw(log);
+      if (hasText(log) && found.push(row) > limit) return { rows: found };
       place = placeIn(row);
     }
-    if (rows.length <= lookedThroughAtOnce) return { rows: found };
+    if (rows.length < atOnce.count) return { rows: found };
     if (performance.now() >= endsAt) return { rows: found, reached: place };
   }
 }

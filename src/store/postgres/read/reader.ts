@@ -33,7 +33,7 @@ import { firstOfAll, shareOf } from '../search/merge.ts';
 import type { Bounds } from '../search/page-query.ts';
 import { Pages } from '../search/pages.ts';
 import type { Source } from '../server/source.ts';
-import { lookedThroughAtOnce, lookThrough } from './look-through.ts';
+import { lookThrough } from './look-through.ts';
 import { ownOf } from './own-snapshot.ts';
 
 /** Longer ones would not fit into a caller's cursor. */
@@ -93,9 +93,7 @@ export class Reader {
   async #find(query: Query, spread: Spread, walk: Walk | undefined, signal?: AbortSignal): Promise<Page> {
     const { account, limit, budgetMs = Infinity } = query;
     const isText = asksForText(query.filter);
-    const asked = spread.asked(
-      isText ? { ...query, filter: withoutText(query.filter), limit: lookedThroughAtOnce } : query,
-    );
+    const asked = spread.asked(isText ? { ...query, filter: withoutText(query.filter) } : query);
     const [only, ...others] = asked;
     const isWalk = query.walk || walk !== undefined;
     // Slices, and stretches, that are asked one after the other must answer for one moment.
@@ -108,11 +106,11 @@ export class Reader {
       const behind = (place: Place | undefined, count: number) => {
         const within = place === undefined ? bounds : { ...bounds, place };
         return only !== undefined && others.length === 0
-          ? this.#pages.rows(source, only, within, spread.sealing)
+          ? this.#pages.rows(source, { ...only, limit: count - 1 }, within, spread.sealing)
           : this.#rowsOfAll(source, asked, { ...within, count }, spread.sealing);
       };
       const { rows, reached } = isText
-        ? await lookThrough(place => behind(place, lookedThroughAtOnce + 1), query, { from: walk?.place, endsAt })
+        ? await lookThrough(behind, query, { from: walk?.place, endsAt })
         : { rows: await behind(undefined, limit + 1), reached: undefined };
       const isOver = reached === undefined && (!isWalk || rows.length <= limit);
       if (isOver || snapshot === undefined) return { rows, reached };

@@ -248,8 +248,10 @@ function rateLimitsOf(config: Config): RateLimits {
 
 /** The mirrors of the storage, as accounts manage their own. */
 function managedMirrors({ mirrors, mirrorRows, retentions }: Storage): Pick<ManagedMirrors, 'mirrors' | 'figures'> {
-  const figures = (mirror: Mirror) =>
-    figuresOf(mirror, mirrorRows, Date.now(), { ...mirror, retentionMs: retentions.of(mirror.account) });
+  const figures = (mirror: Mirror) => {
+    const terms = { ...mirror, retentionMs: retentions.of(mirror.account) };
+    return figuresOf(mirror, mirrorRows, Date.now(), terms, mirrors.flawOfKey(mirror));
+  };
   return { mirrors, figures };
 }
 

@@ -39,14 +39,19 @@ export type MirrorFigures = {
   readonly unsettled: number;
 };
 
-/** The figures of one mirror at a moment, from what is kept of it: any process can tell them. */
+/**
+ * The figures of one mirror at a moment, from what is kept of it: any process can tell them. `hindrance` is why this one could
+ * not run it.
+ */
 export async function figuresOf(
   mirror: Mirror,
   rows: Pick<MirrorRows, 'place' | 'spent' | 'followed'>,
   now: EpochMs,
   terms: Terms,
+  hindrance?: string,
 ): Promise<MirrorFigures> {
-  const kept = placeIn(await rows.place(mirror.id), mirror, now);
+  const found = placeIn(await rows.place(mirror.id), mirror, now);
+  const kept = hindrance === undefined ? found : { ...found, trouble: { reason: hindrance, at: now } };
   // While nothing answers, our clock alone tells what leaves.
   const { toldAt: _, ...unanswered } = kept;
   const isUnanswered = mirror.pause !== undefined || kept.trouble !== undefined;

@@ -1,4 +1,5 @@
 import type { AccountId, EpochMs } from '../domain/message.ts';
+import { Unusable } from '../failures.ts';
 import { limits } from '../limits.ts';
 import type { Secrets } from '../secrets.ts';
 import { baseOf, checkedBase } from './address.ts';
@@ -61,7 +62,7 @@ export class Mirrors {
     checkRequests(requestsPerMinute);
     // The key goes there already: where an older version let it go in the clear, that does not end with an update.
     const from = baseOf(request.from) === there.from ? there.from : checkedBase(request.from);
-    const isSame = this.#canOpen(there) && this.key(there) === request.key && there.from === from;
+    const isSame = this.flawOfKey(there) === undefined && this.key(there) === request.key && there.from === from;
     if (!isSame || there.requestsPerMinute !== requestsPerMinute)
       await this.#rows.change(there.id, {
         from,
@@ -112,6 +113,22 @@ export class Mirrors {
     return this.#secrets.open(sealedKey, keyOwner(name));
   }
 
+  /** Why the other side cannot be asked with the key that is kept, if it cannot. */
+  flawOfKey(mirror: Mirror): string | undefined {
+    try {
+      this.key(mirror);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof Unusable)) throw error;
+      return error.message;
+    }
+  }
+
+  /** Whether keys can be opened here at all: a command may have been given no secret, and a server has one. */
+  get hasSecrets(): boolean {
+    return this.#secrets.areGiven;
+  }
+
   /** What proves a webhook: the end of its path, and the password of Basic credentials. The first of each is told to others. */
   webhookSecrets({ name }: Pick<Mirror, 'name'>): {
     readonly paths: readonly string[];
@@ -134,18 +151,12 @@ export class Mirrors {
 
   /** Seals anew what was sealed under an older secret; how many. */
   async renew(): Promise<number> {
-    const older = (await this.list()).filter(one => !this.#secrets.isCurrent(one.sealedKey) && this.#canOpen(one));
+    const older = (await this.list()).filter(
+      one => !this.#secrets.isCurrent(one.sealedKey) && this.flawOfKey(one) === undefined,
+    );
     for (const one of older)
       await this.#rows.change(one.id, { sealedKey: this.#secrets.seal(this.key(one), keyOwner(one.name)) });
     return older.length;
-  }
-
-  #canOpen(mirror: Mirror): boolean {
-    try {
-      return this.key(mirror) !== '';
-    } catch {
-      return false;
-    }
   }
 }
 

@@ -45,6 +45,8 @@ export class MirrorRunner {
   readonly #running = new Map<number, Running>();
   /** By a clock that nobody sets. */
   readonly #restingUntil = new Map<number, number>();
+  /** Why a mirror could not go on, until it is tried again. */
+  readonly #hindrances = new Map<number, string>();
   readonly #counts: SparingCounts;
   readonly #stopping = new AbortController();
   #figures: readonly MirrorFigures[] = [];
@@ -102,16 +104,24 @@ export class MirrorRunner {
     for (const mirror of mirrors) {
       if (!active.has(mirror.id) || (this.#restingUntil.get(mirror.id) ?? 0) > performance.now()) continue;
       if (await rows.lease(mirror.id, holder, leaseMs)) await this.#keepRunning(mirror);
-      else await this.#end(mirror.id);
+      else {
+        // Another process has it, and may well be able to.
+        this.#hindrances.delete(mirror.id);
+        await this.#end(mirror.id);
+      }
     }
     this.#counts.keep(new Set(mirrors.map(one => one.id)));
+    for (const id of this.#hindrances.keys()) if (!active.has(id)) this.#hindrances.delete(id);
     const figures: MirrorFigures[] = [];
     const read: Pick<MirrorRows, 'place' | 'spent' | 'followed'> = {
       place: id => rows.place(id),
       spent: (id, at) => rows.spent(id, at),
       followed: id => this.#counts.followed(id),
     };
-    for (const mirror of mirrors) figures.push(await figuresOf(mirror, read, clock(), this.#terms(mirror)));
+    for (const mirror of mirrors) {
+      const hindrance = this.#hindrances.get(mirror.id) ?? this.options.mirrors.flawOfKey(mirror);
+      figures.push(await figuresOf(mirror, read, clock(), this.#terms(mirror), hindrance));
+    }
     this.#figures = figures;
   }
 
@@ -136,6 +146,7 @@ export class MirrorRunner {
   /** Never rejects: a mirror that fails rests, and is tried again. */
   async #run(mirror: Mirror, signal: AbortSignal): Promise<void> {
     const { mirrors, rows, store, holder, fetch, clock, note, tracing } = this.options;
+    this.#hindrances.delete(mirror.id);
     try {
       const ask = askUpstream({ from: mirror.from, key: mirrors.key(mirror), fetch, clock });
       const terms = this.#terms(mirror);
@@ -144,6 +155,8 @@ export class MirrorRunner {
     } catch (error) {
       if (signal.aborted || error instanceof MirrorGone) return;
       this.#restingUntil.set(mirror.id, performance.now() + restMs);
+      const isKnown = error instanceof Unavailable || error instanceof Unusable;
+      this.#hindrances.set(mirror.id, isKnown ? error.message : "it failed here: the server's own log says why");
       this.#tell('a mirror cannot go on now; trying again', mirror, error);
       // Another process may be able to.
       await this.#handOver(mirror.id);

@@ -140,10 +140,11 @@ function addStatus(mirrors: Command): void {
   withMirrors(status, async ({ mirrors, rows }, name) => {
     const asked = name === '' ? await mirrors.list() : [await mirrors.mirror(name)];
     const shown: ReturnType<typeof shownFigures>[] = [];
-    for (const mirror of asked)
-      shown.push(
-        shownFigures(await figuresOf(mirror, rows, Date.now(), { ...mirror, retentionMs: Number.POSITIVE_INFINITY })),
-      );
+    for (const mirror of asked) {
+      const terms = { ...mirror, retentionMs: Number.POSITIVE_INFINITY };
+      const hindrance = mirrors.hasSecrets ? mirrors.flawOfKey(mirror) : undefined;
+      shown.push(shownFigures(await figuresOf(mirror, rows, Date.now(), terms, hindrance)));
+    }
     await printRows(shown, columns);
     await tell(shown.flatMap(linesOf));
   });

@@ -81,9 +81,9 @@ export class Described {
   }
 
   #value(schema: Json): fc.Arbitrary<unknown> {
-    if (isJson(schema.else) && 'pattern' in schema.else) {
-      const { if: _, else: unlessNull, ...free } = schema;
-      return this.#value({ ...free, ...Object(unlessNull) });
+    if (Array.isArray(schema.allOf)) {
+      const { allOf, ...rest } = schema;
+      return this.#value(Object.assign(rest, ...allOf));
     }
     if (isJson(schema.if)) {
       const { if: condition, ...free } = schema;

@@ -68,9 +68,9 @@ function nullable(schema: Json): object {
   const { type, const: only, pattern } = schema;
   if (only !== undefined) return { ...schema, const: undefined, enum: [only, null], type: [type, 'null'] };
   if (typeof type !== 'string') return { anyOf: [schema, { type: 'null' }] };
-  // A pattern of its own would be asked of null as well by Go's clients, which then take no value at all.
-  if (pattern !== undefined)
-    return { ...nullable({ ...schema, pattern: undefined }), if: { type: 'null' }, else: { pattern } };
+  // A pattern of its own would be asked of null as well by Go's clients, which then take no value at all. Of conditions,
+  // testers try each way by itself, and of many such fields every combination.
+  if (pattern !== undefined) return { ...nullable({ ...schema, pattern: undefined }), allOf: [{ pattern }] };
   return { ...schema, type: [type, 'null'], ...(Array.isArray(schema.enum) && { enum: [...schema.enum, null] }) };
 }
 

@@ -6,6 +6,9 @@ import type { SimulatorTerms } from '../simulator/terms.ts';
 import type { Sender } from './sender.ts';
 import { SimulatedCarrier } from './simulated-carrier.ts';
 
+/** So many messages are remembered, a megabyte for each 1,400: it stands beside a program under test. */
+const sentMax = 5_000;
+
 /** How long a call that moves the clock waits for what comes of it. */
 const effectMsMax = 5000;
 
@@ -26,7 +29,7 @@ export class Emulator {
 
   constructor(terms: SimulatorTerms, note: (message: string, detail: object) => void) {
     this.clock = new DrivenClock();
-    this.meta = new SimulatedMeta(this.clock, terms, event => this.#take(event));
+    this.meta = new SimulatedMeta(this.clock, terms, event => this.#take(event), sentMax);
     this.carrier = new SimulatedCarrier(this.meta);
     this.#desk = new ControlDesk(this.meta, () => {});
     this.#note = note;

@@ -21,7 +21,7 @@ export class ControlDesk {
 
   /** `undefined` for an action that is not known. */
   handle(method: string, action: string, body: unknown): DeskAnswer | undefined {
-    if (method === 'GET' && action === 'sent') return { status: 200, body: { sent: this.#meta.sent() } };
+    if (method === 'GET' && action === 'sent') return this.#sent();
     if (method === 'GET' && action === 'clock') return this.#time();
     if (method === 'GET' && action === 'destinations')
       return { status: 200, body: { destinations: behaviours.map(({ name, outcome }) => ({ name, outcome })) } };
@@ -37,6 +37,10 @@ export class ControlDesk {
       default:
         return undefined;
     }
+  }
+
+  #sent(): DeskAnswer {
+    return { status: 200, body: { sent: this.#meta.sent(), forgotten: this.#meta.forgotten } };
   }
 
   #time(): DeskAnswer {

@@ -38,8 +38,8 @@ export type PageEvent = { readonly page: string; readonly event: Readonly<Record
 /** The app that a simulated page's messages are sent by. */
 export const appId = 900_000_000_000_001;
 
-/** What is remembered of messages: older ones are forgotten. */
-const sentMax = 250_000;
+/** So many messages are remembered where nobody says how many: older ones are forgotten. */
+const sentMaxPreset = 250_000;
 const refusalsMax = 250_000;
 
 /**
@@ -50,7 +50,9 @@ export class SimulatedMeta {
   readonly #clock: DrivenClock;
   readonly #terms: SimulatorTerms;
   readonly #tell: (event: PageEvent) => void;
+  readonly #sentMax: number;
   #sends = 0;
+  #forgotten = 0;
   /** Ids of before a reset do not come again: whoever was told of them may remember. */
   #resets = 0;
   readonly #sent = new Map<string, SentMessage>();
@@ -60,10 +62,16 @@ export class SimulatedMeta {
   readonly #refusals = new Map<string, number>();
   #isDown = false;
 
-  constructor(clock: DrivenClock, terms: SimulatorTerms, tell: (event: PageEvent) => void) {
+  constructor(
+    clock: DrivenClock,
+    terms: SimulatorTerms,
+    tell: (event: PageEvent) => void,
+    sentMax: number = sentMaxPreset,
+  ) {
     this.#clock = clock;
     this.#terms = terms;
     this.#tell = tell;
+    this.#sentMax = sentMax;
   }
 
   get clock(): DrivenClock {
@@ -83,9 +91,14 @@ export class SimulatedMeta {
     return this.#isDown;
   }
 
-  /** What was sent, oldest first. */
+  /** What was sent, oldest first, but for what is forgotten. */
   sent(): readonly SentMessage[] {
     return [...this.#sent.values()];
+  }
+
+  /** How many messages were sent before those that are remembered. */
+  get forgotten(): number {
+    return this.#forgotten;
   }
 
   /** As if nothing had ever been sent. */
@@ -97,6 +110,7 @@ export class SimulatedMeta {
     this.#refusals.clear();
     this.#isDown = false;
     this.#sends = 0;
+    this.#forgotten = 0;
     this.#resets++;
   }
 
@@ -178,12 +192,13 @@ export class SimulatedMeta {
     const conversation = this.#conversations.get(key);
     if (conversation === undefined) this.#conversations.set(key, { messages: [sent], delivered: 0, seen: 0 });
     else conversation.messages.push(sent);
-    if (this.#sent.size > sentMax) this.#forgetOldest();
+    if (this.#sent.size > this.#sentMax) this.#forgetOldest();
   }
 
   #forgetOldest(): void {
     const [oldest] = this.#sent.values();
     if (oldest === undefined) return;
+    this.#forgotten++;
     this.#sent.delete(oldest.mid);
     if (oldest.metadata !== undefined && this.#byMetadata.get(oldest.metadata) === oldest)
       this.#byMetadata.delete(oldest.metadata);

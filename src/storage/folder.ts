@@ -73,7 +73,9 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
     ...places,
     openOutbox: async () => {
       const note: OutboxNote = (message, detail) => observer.note({ level: 'error', message, detail });
-      const outbox = await openSqliteOutbox(pathOf('outbox.db'), note);
+      // What is only played is little.
+      const memory = config.carrier === 'simulated' ? 'little' : 'usual';
+      const outbox = await openSqliteOutbox(pathOf('outbox.db'), note, memory);
       made.note('outbox.db');
       return outbox;
     },

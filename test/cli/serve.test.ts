@@ -292,14 +292,14 @@ describe('commands on a real server', () => {
 describe('the start anew with less memory', () => {
   /** Whoever starts anew says so, and cannot: as where Node may start no programs. */
   const script =
-    "process.execve=(file,args,env)=>{process.stderr.write('anew, '+env.MALLOC_ARENA_MAX);throw new Error('ENOENT')}";
+    "process.execve=(file,args,env)=>{process.stderr.write(['anew',env.MALLOC_ARENA_MAX,...args.filter(one=>/growing/.test(one))].join(' '));throw new Error('ENOENT')}";
   const withFlags = (flags: string) => ({
     NODE_OPTIONS: `${flags} --import=data:text/javascript,${encodeURIComponent(script)}`,
   });
 
   test.each([
-    ['', {}, 'anew, 2'],
-    ['', { MALLOC_ARENA_MAX: '8' }, 'anew, 8'],
+    ['', {}, 'anew 2 --heap-growing-percent=20'],
+    ['', { MALLOC_ARENA_MAX: '8', SENTLOG_CARRIER: 'graph' }, 'anew 8 --heap-growing-percent=50'],
     ['--max-semi-space-size=64', {}, ''],
     ['--max_semi_space_size=64', {}, ''],
   ])('NODE_OPTIONS=%s, %o → "%s" is said, and the command goes on', async (flags, given, said) => {

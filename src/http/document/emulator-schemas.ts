@@ -55,7 +55,9 @@ export const steeringAnswers = {
         },
         { title: 'EmulatedMessage' },
       ),
+      { description: 'The oldest first; of more than 5,000 the newest.' },
     ),
+    forgotten: Type.Integer({ description: 'How many were sent before these.' }),
   }),
   destinations: Type.Object({
     destinations: Type.Array(Type.Object({ name: Type.String(), outcome: Type.String() })),

@@ -15,6 +15,7 @@ import type { DuePush, PushOutcome, PushPlace, Report, ReportQuery, Subscribed }
 import type { Cells } from './cells.ts';
 import { addedOf, claimedIn, untoldIn } from './exchange.ts';
 import type { ClaimedRow, OutboxCall } from './messages.ts';
+import type { OutboxMemory } from './outbox-file.ts';
 import { OutboxWorker, threadEnded } from './outbox-worker.ts';
 
 /** Told of what an operator should know. */
@@ -26,8 +27,12 @@ const restartPauseMs = { first: 100, max: 30_000 };
 const soundMs = 60_000;
 
 /** An outbox in a file of its own; one process at a time may have it open. Rejects with `Unusable` when it cannot be used. */
-export async function openSqliteOutbox(path: string, note: OutboxNote = () => {}): Promise<Outbox> {
-  const outbox = new SqliteOutbox(path, note);
+export async function openSqliteOutbox(
+  path: string,
+  note: OutboxNote = () => {},
+  memory: OutboxMemory = 'usual',
+): Promise<Outbox> {
+  const outbox = new SqliteOutbox(path, note, memory);
   await outbox.open();
   return outbox;
 }
@@ -36,6 +41,7 @@ export async function openSqliteOutbox(path: string, note: OutboxNote = () => {}
 class SqliteOutbox implements Outbox {
   readonly #path: string;
   readonly #note: OutboxNote;
+  readonly #memory: OutboxMemory;
   /** Reports that callers have, which a further thread must know. */
   readonly #takenReports = new Set<number>();
   #worker: OutboxWorker | undefined;
@@ -46,9 +52,10 @@ class SqliteOutbox implements Outbox {
   #isOpen = false;
   #isClosed = false;
 
-  constructor(path: string, note: OutboxNote) {
+  constructor(path: string, note: OutboxNote, memory: OutboxMemory) {
     this.#path = path;
     this.#note = note;
+    this.#memory = memory;
   }
 
   async open(): Promise<void> {
@@ -59,6 +66,7 @@ class SqliteOutbox implements Outbox {
   #start(): OutboxWorker {
     const worker = new OutboxWorker({
       path: this.#path,
+      memory: this.#memory,
       isKnown: this.#isOpen,
       takenReports: [...this.#takenReports],
     });

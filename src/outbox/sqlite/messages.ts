@@ -1,10 +1,12 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import type { Receipt, Result, Want } from '../outbox.ts';
 import type { PushOutcome, PushPlace, ReportQuery, Subscribed } from '../reporting.ts';
+import type { OutboxMemory } from './outbox-file.ts';
 
 /** What the thread that holds the file is started with. */
 export type OutboxStart = {
   readonly path: string;
+  readonly memory: OutboxMemory;
   /** A thread before had it open: none is made in its place. */
   readonly isKnown: boolean;
   /** Reports that callers have: a thread before may have given them. */

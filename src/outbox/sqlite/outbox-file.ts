@@ -181,8 +181,10 @@ const schemaSteps: readonly string[] = [
   `,
 ];
 
+/** How much of the file is kept in memory. */
+export type OutboxMemory = 'usual' | 'little';
 /** What is in line and on its way fits: a page that is changed again soon is not read again. */
-const cacheKiB = 8192;
+const cacheKiB: Readonly<Record<OutboxMemory, number>> = { usual: 8192, little: 512 };
 /** Pages that one group of changes after the other writes are copied into the file once. */
 const checkpointPages = 4000;
 
@@ -190,7 +192,7 @@ const checkpointPages = 4000;
  * Opens the file, making it and its folder when absent, unless it `isKnown`: then it was moved or removed, and is not taken
  * for an empty one. Throws `Unusable` when it cannot be used.
  */
-export function openOutboxFile(path: string, isKnown = false): DatabaseSync {
+export function openOutboxFile(path: string, isKnown = false, memory: OutboxMemory = 'usual'): DatabaseSync {
   if (isKnown) {
     if (!existsSync(path)) throw new Unusable(`${path} is not there any more`);
   } else {
@@ -200,7 +202,7 @@ export function openOutboxFile(path: string, isKnown = false): DatabaseSync {
   const db = new DatabaseSync(path);
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
-    db.exec(`PRAGMA cache_size = -${cacheKiB}; PRAGMA wal_autocheckpoint = ${checkpointPages}`);
+    db.exec(`PRAGMA cache_size = -${cacheKiB[memory]}; PRAGMA wal_autocheckpoint = ${checkpointPages}`);
     const version = Number(db.prepare('PRAGMA user_version').get()?.user_version ?? 0);
     if (version > schemaSteps.length)
       throw new Unusable(`${path} was written by a newer sentlog (schema ${version}): run that version`);

@@ -17,7 +17,7 @@ import { TellingRows } from './telling-rows.ts';
 
 assert(parentPort !== null);
 const port = parentPort;
-const { path, isKnown, takenReports }: OutboxStart = workerData;
+const { path, memory, isKnown, takenReports }: OutboxStart = workerData;
 const tell = (reply: OutboxReply) => port.postMessage(reply);
 
 /** Requests of one transaction. */
@@ -28,7 +28,7 @@ type Opened = ReturnType<typeof open>;
 type ReportCall = Extract<OutboxCall, { readonly call: `${string}ush${string}` | `${string}eports${string}` }>;
 
 function open() {
-  const db = openOutboxFile(path, isKnown);
+  const db = openOutboxFile(path, isKnown, memory);
   const rows = new OutboxRows(db);
   const receipts = new Receipts(rows);
   const reports = new ReportRows(rows, takenReports);

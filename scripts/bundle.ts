@@ -24,8 +24,8 @@ export function named(sources: readonly string[]): Readonly<Record<string, strin
  */
 function asAscii(file: Rolldown.OutputChunk | Rolldown.OutputAsset): void {
   if (file.type !== 'chunk') return;
-  if (/String\.raw`[^`]*[\u0080-\uffff]/.test(file.code))
-    throw new Error(`${file.fileName} has a raw text beyond ASCII`);
+  if (/String\.raw`[^`]*[\u0080-\uffff]|\\[\u0080-\uffff]/.test(file.code))
+    throw new Error(`${file.fileName} has a raw text beyond ASCII, or a backslash before a character of one`);
   file.code = file.code.replace(/[\u0080-\uffff]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 

@@ -362,10 +362,15 @@ function urlOf([address]: readonly (string | AddressInfo)[]): string {
 }
 
 /** Names what the operator can put right; a defect is left as it is. */
-function startError(error: unknown, { host, port, dataDir }: Config): unknown {
+function startError(error: unknown, { host, port, dataDir, store }: Config): unknown {
   if (!(error instanceof Error)) return error;
-  if (error instanceof Unusable || error instanceof Unavailable || error instanceof MirrorError)
-    return new StartError(error.message, { cause: error });
+  if (error instanceof Unusable || error instanceof MirrorError) return new StartError(error.message, { cause: error });
+  if (error instanceof Unavailable) {
+    const isOfFolder = store === undefined && !error.message.includes(dataDir);
+    return new StartError(`${isOfFolder ? `cannot use the data folder ${dataDir}: ` : ''}${error.message}`, {
+      cause: error,
+    });
+  }
   if (!('code' in error) || typeof error.code !== 'string') return error;
   const options = { cause: error };
   switch (error.code) {

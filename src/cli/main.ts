@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import type { Scope } from '../accounts/authenticator.ts';
 import { ConnectionError, SentlogError, UnexpectedAnswer } from '../client/index.ts';
 import { SettingError } from '../config.ts';
-import { Refused, Unavailable, Unusable } from '../failures.ts';
+import { isFileOutage, Refused, Unavailable, Unusable } from '../failures.ts';
 import { programVersion } from '../version.ts';
 import { withoutColours } from './style.ts';
 import { CommandError, endWithOutput, note } from './terminal.ts';
@@ -110,6 +110,7 @@ function explain(error: unknown): string {
   }
   const flag = error instanceof Refused && error.of !== undefined ? flagNamed(error.of) : undefined;
   if (flag !== undefined) return oneLine(`${flag}: ${error.message}`);
+  if (isFileOutage(error)) return oneLine(`a database of the data folder cannot be used now: ${error.message}`);
   const isOutside = expected.some(kind => error instanceof kind) || ('code' in error && 'syscall' in error);
   return isOutside ? oneLine(error.message) : (error.stack ?? error.message);
 }

@@ -263,6 +263,13 @@ describe('export', () => {
     expect(statSync(pipe).isFIFO()).toBe(true);
   });
 
+  test.skipIf(process.platform !== 'linux')('to a full device → one line that names what was given', async () => {
+    const url = await answering(({ response }) => response.end(rows));
+    const { code, stderr } = await run(['export', '--url', url, '--key', 'k', '--output', '/dev/full']);
+    expect(code).toBe(1);
+    expect(oneLine(stderr)).toBe('sentlog: --output: /dev/full cannot be written: ENOSPC');
+  });
+
   test.each([
     ['a folder', '.', 'EISDIR'],
     ['a folder that there is not', 'none/of.csv', 'ENOENT'],

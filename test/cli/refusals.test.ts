@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launcher, run } from './run.ts';
 
@@ -62,4 +63,13 @@ test.skipIf(process.platform !== 'linux').each(['list', '--help'])('keys %s to a
   closeSync(full);
   const told = 'sentlog: standard output cannot be written: ENOSPC: no space left on device, write\n';
   expect({ status, stderr }).toEqual({ status: 1, stderr: told });
+});
+
+test('a database of the data folder that another program writes to all the time → one line', async () => {
+  const db = new DatabaseSync(join(on.env.SENTLOG_DATA_DIR, 'accounts.db'));
+  db.exec('BEGIN IMMEDIATE');
+  const { code, stderr } = await run(['keys', 'create', '--account', 'shop'], on);
+  db.close();
+  expect(code).toBe(1);
+  expect(stderr).toBe('sentlog: a database of the data folder cannot be used now: database is locked\n');
 });

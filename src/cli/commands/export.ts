@@ -57,13 +57,13 @@ async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promi
     const progress = new ExportProgress();
     try {
       for await (const bytes of stream) {
-        await file.writeFile(bytes);
+        await file.writeFile(bytes).catch(cannot);
         progress.wrote(bytes.length);
       }
-      if (target.replaceable) await file.sync();
+      if (target.replaceable) await file.sync().catch(cannot);
     } finally {
       progress.finish();
-      await file.close();
+      await file.close().catch(cannot);
     }
     if (target.replaceable) await rename(written, target.path).catch(cannot);
   } catch (error) {

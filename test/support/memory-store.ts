@@ -256,11 +256,12 @@ export class MemoryStore implements Store {
     const start: Place = query.after === undefined ? beginning(rowSequence, reportSequence) : decode(query.after);
     const found: { readonly row: Row; readonly log: LogRecord }[] = [];
     let left = asksForText(query.filter) && query.budgetMs !== undefined ? this.#hooks.lookedThroughMax : undefined;
+    const show = shownBy(query.filter, start.reportSequence);
     for (const row of sortedRows(account)) {
       if (found.length > query.limit) break;
       if (row.sequence > start.rowSequence || !liesBehind(row, start) || row.identity.sentAt < query.sentSince)
         continue;
-      const log = shown(row, query.filter, start.reportSequence);
+      const log = show(row);
       if (log !== undefined) found.push({ row, log });
       if (left === undefined || --left > 0 || found.length > query.limit) continue;
       const { sentAt } = row.identity;
@@ -348,15 +349,17 @@ function logOf(row: Row, reportSequence?: number): LogRecord {
 }
 
 /** The log as a page shows it: as it is now, unless that no longer has what it was found by. */
-function shown(row: Row, filter: Filter, reportSequence: number): LogRecord | undefined {
+function shownBy(filter: Filter, reportSequence: number): (row: Row) => LogRecord | undefined {
   const { sentSince = -Infinity, sentUntil = Infinity } = filter;
-  const now = logOf(row);
-  if (now.sentAt < sentSince || now.sentAt >= sentUntil) return undefined;
-  if (!conditionMatcher(filter, { changes: false })(now)) return undefined;
+  const isFixed = conditionMatcher(filter, { changes: false });
   const isInState = conditionMatcher(filter, { changes: true });
-  const then = logOf(row, reportSequence);
-  if (!isInState(then)) return undefined;
-  return isInState(now) ? now : then;
+  return row => {
+    const now = logOf(row);
+    if (now.sentAt < sentSince || now.sentAt >= sentUntil || !isFixed(now)) return undefined;
+    const then = logOf(row, reportSequence);
+    if (!isInState(then)) return undefined;
+    return isInState(now) ? now : then;
+  };
 }
 
 function sortedRows(account: AccountRows): readonly Row[] {

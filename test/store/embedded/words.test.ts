@@ -97,18 +97,21 @@ async function expectSame(): Promise<number> {
   return found;
 }
 
-/** The messages of sealed segments that have their rows read for what is asked. */
-function rowsReadFor(filter: Filter): number {
+/** Counts the messages that have their rows read from now on, of segments with an index or of others, for what is asked. */
+function counted(isOfSealed: boolean): (filter: Filter) => number {
   log.reopenForReading();
   const { segments } = log;
   let read = 0;
   const messages = segments.messages.bind(segments);
   segments.messages = places => {
-    read += places.filter(({ segmentId }) => log.isSealed(segmentId)).length;
+    read += places.filter(({ segmentId }) => log.isSealed(segmentId) === isOfSealed).length;
     return messages(places);
   };
-  log.logs(1, filter);
-  return read;
+  return filter => {
+    const before = read;
+    log.logs(1, filter);
+    return read - before;
+  };
 }
 
 describe('words of sealed segments', () => {
@@ -122,6 +125,7 @@ describe('words of sealed segments', () => {
   });
 
   test('words that few messages have, or none → few rows are read, or none; parts of ids are looked for in all', () => {
+    const rowsReadFor = counted(true);
     const all = rowsReadFor({ text: 'hello' });
     expect(all).toBeGreaterThan(800);
     expect(rowsReadFor({ text: 'absent' })).toBe(0);
@@ -130,6 +134,25 @@ describe('words of sealed segments', () => {
     expect(rowsReadFor({ text: 'fiftieth7 rare57' })).toBeLessThanOrEqual(3 * 8);
     expect(rowsReadFor({ text: 'rare3', sender: 'shop' })).toBeLessThanOrEqual(3 * 8);
     expect(rowsReadFor({ text: hex(5).toString(16).slice(2, 7) })).toBeGreaterThan(1500);
+  });
+
+  test('a segment that takes rows → looked through once, and then those alone that are new or may have the words', async () => {
+    const rowsReadFor = counted(false);
+    const all = rowsReadFor({ text: 'absent' });
+    expect(all).toBeGreaterThan(150);
+    expect(rowsReadFor({ text: 'nowhere' })).toBeLessThan(all / 10);
+    expect(rowsReadFor({ text: hex(2150).toString(16).slice(1, 6) })).toBe(all);
+    const submissions = Array.from({ length: 40 }, (_, i) => submissionOf(10_000 + i));
+    const long = {
+      ...submissionOf(20_000),
+      contentJson: JSON.stringify({ text: submissions.map(({ messageId }) => messageId).join(' ') }),
+    };
+    const batch = { account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions: [...submissions, long] };
+    log.record(batch);
+    await model.record(batch);
+    expect(rowsReadFor({ text: 'nowhere' })).toBeLessThan(41 + all / 10);
+    await expectSame();
+    await expectSame();
   });
 
   test('a file that is flipped anywhere, cut or removed → the same is found, and it is made again', async () => {

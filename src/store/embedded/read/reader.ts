@@ -117,6 +117,7 @@ export class Reader {
     const newest = candidates.map(one => this.#segments.newestReport(one));
     const reports = this.#segments.states(newest.filter(sequence => sequence !== 0));
     const asksState = asksForState(query.filter);
+    const isText = asksForText(query.filter);
     const isInState = conditionMatcher(query.filter, { changes: true });
     const found: { log: LogRecord; place: Found }[] = [];
     for (const [i, place] of candidates.entries()) {
@@ -124,6 +125,7 @@ export class Reader {
       if (row === undefined || row[1] !== query.account) continue;
       const report = reports.get(newest[i] ?? 0);
       let log = logOf(row, report);
+      if (isText) this.#segments.liveWords(place.segmentId)?.learn(query.account, place.ordinal, log);
       if (!fits(log)) continue;
       if (asksState) {
         const then = asOf === undefined ? report : this.#asOf(report, asOf);

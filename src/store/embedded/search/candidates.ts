@@ -10,7 +10,7 @@ import { ColumnScan } from './column-scan.ts';
 import { ErrorTests } from './error-test.ts';
 import { Merge, type OpenSources, type SegmentSources } from './merge.ts';
 import type { Found, ReadSegments } from './read-segments.ts';
-import { follows, mayHaveGroup, type Scan } from './scan.ts';
+import { follows, type MayBeAsked, mayHaveGroup, type Scan } from './scan.ts';
 import { sealedSources } from './sealed-scan.ts';
 
 /** What is asked of the whole log. */
@@ -132,6 +132,11 @@ class Question {
     return segments.withWords(id, words => blocksWith(words, this.#hashSeed, this.#account, terms));
   }
 
+  /** As `blocksIn`, of single messages of a segment that has no index yet. */
+  testIn(segments: ReadSegments, { id }: SharedSegment): MayBeAsked | undefined {
+    return this.terms && segments.liveWords(id)?.test(this.#account, this.terms);
+  }
+
   /** `undefined` for a segment that is newer than the walk. */
   of({ id }: SharedSegment, after?: Found): Scan | undefined {
     const ordinalEnd = this.#walk.positionEnd - positionOf(id, 0);
@@ -197,8 +202,13 @@ function open(segments: ReadSegments, segmentId: number, question: Question, aft
   const isCurrent = () => segments.get(segmentId) === segment;
   if (segment === undefined || scan === undefined) return { sources: [], isCurrent };
   const { shared, columns } = segment;
-  const tested = { ...scan, mayBeAsked: question.errors?.in(shared) };
-  if (columns !== undefined) return { sources: [new ColumnScan(tested, shared, columns)], isCurrent };
+  const inState = question.errors?.in(shared);
+  const tested = { ...scan, mayBeAsked: inState };
+  if (columns !== undefined) {
+    const hasText = question.testIn(segments, shared);
+    const mayBeAsked = hasText && ((ordinal: number) => hasText(ordinal) && inState?.(ordinal) !== false);
+    return { sources: [new ColumnScan(mayBeAsked ? { ...tested, mayBeAsked } : tested, shared, columns)], isCurrent };
+  }
   const blocks = question.blocksIn(segments, shared);
   const sources = segments
     .withIndex(segmentId, index => sealedSources(tested, shared, index, blocks))

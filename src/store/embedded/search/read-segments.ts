@@ -26,6 +26,7 @@ import {
 } from '../segment/shared-segment.ts';
 import type { Steps } from './jobs.ts';
 import { facetsIn, LiveMeanings } from './live-facets.ts';
+import { LiveWords } from './live-words.ts';
 import type { Candidate } from './scan.ts';
 
 /** One segment as a reader knows it: sealed when it has no columns. */
@@ -64,6 +65,7 @@ export class ReadSegments {
   readonly #words = new OpenFiles<IndexFile>(openWordsMax);
   /** Of segments without an index. */
   readonly #live = new Map<number, LiveMeanings>();
+  readonly #liveWords = new Map<number, LiveWords>();
   #dropped: LogEnd = { position: 0, sequence: 0 };
 
   /** `hashSeed`: the log's, which its indexes were made with. */
@@ -75,6 +77,7 @@ export class ReadSegments {
   /** Takes up a segment, or its new shape: without columns it is read through its index. */
   set(shared: SharedSegment, columns: Columns | undefined): void {
     this.#close(shared.id);
+    this.#liveWords.delete(shared.id);
     this.#segments.set(shared.id, { shared, columns });
     this.#ids.set(shared.id, columns);
     if (columns === undefined) this.#live.delete(shared.id);
@@ -97,6 +100,7 @@ export class ReadSegments {
   drop(segmentId: number): void {
     this.#close(segmentId);
     this.#live.delete(segmentId);
+    this.#liveWords.delete(segmentId);
     this.#ids.drop(segmentId);
     this.#dropped = this.end();
     this.#segments.delete(segmentId);
@@ -268,6 +272,15 @@ export class ReadSegments {
   withWords<T>(segmentId: number, work: (words: IndexFile) => T): T | undefined {
     if (!this.#isSealed(segmentId)) return undefined;
     return this.#beside(segmentId, this.#words, this.#folder.words(segmentId), work);
+  }
+
+  /** What was learnt of the words of a segment that has no index; `undefined` where it has one. */
+  liveWords(segmentId: number): LiveWords | undefined {
+    const columns = this.#segments.get(segmentId)?.columns;
+    if (columns === undefined) return undefined;
+    const words = this.#liveWords.get(segmentId) ?? new LiveWords(this.#hashSeed, columns.sentAt.length);
+    this.#liveWords.set(segmentId, words);
+    return words;
   }
 
   /** Works on a file beside the index that can be made again; `undefined` where it is missing, of other rows or damaged. */

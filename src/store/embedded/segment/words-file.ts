@@ -12,6 +12,10 @@ export const messagesOfAccountMin = 512;
 /** Behind the fields of messages: the hashes of words and of pieces of ids. */
 const [wordField, pieceField] = [64, 65];
 
+export const wordHash = (seed: number, account: AccountId, word: string) => hashValue(seed, account, wordField, word);
+export const pieceHash = (seed: number, account: AccountId, piece: string) =>
+  hashValue(seed, account, pieceField, piece);
+
 /** What is in more of the blocks than this is not told: its messages are found wherever one looks. */
 const frequentShare = 1 / 4;
 /** Words of messages beyond which none are told, since they take memory while they are gathered. */
@@ -63,13 +67,13 @@ export class WordsMaker {
   /** `place`: where the message stands in the index's `order`. */
   add(account: AccountId, place: number, log: Filtered): void {
     const block = Math.floor(place / this.#blockRows);
-    for (const word of contentWordsOf(log)) this.#addPair(hashValue(this.#seed, account, wordField, word), block);
+    for (const word of contentWordsOf(log)) this.#addPair(wordHash(this.#seed, account, word), block);
     for (const id of idTexts(log)) {
       const known = `${account} ${id}`;
       if (this.#knownIds.has(known)) continue;
       if (this.#knownIds.size === idsKnownMax) this.#knownIds.clear();
       this.#knownIds.add(known);
-      for (const piece of idPiecesOf(id)) this.#pieces.add(hashValue(this.#seed, account, pieceField, piece));
+      for (const piece of idPiecesOf(id)) this.#pieces.add(pieceHash(this.#seed, account, piece));
     }
   }
 
@@ -130,14 +134,14 @@ export function blocksWith(
   const accounts = words.float64('words.accounts');
   if (accounts[lowerBound(accounts.length, at => (accounts[at] ?? 0) - account)] !== account) return undefined;
   const hasPiece = (piece: string) => {
-    const [from, to] = equalRange(words, 'words.pieces', hashValue(seed, account, pieceField, piece));
+    const [from, to] = equalRange(words, 'words.pieces', pieceHash(seed, account, piece));
     return from < to;
   };
   let common: ArrayLike<number> | undefined;
   for (const { words: all, inIds } of terms) {
     if (inIds.some(pieces => pieces.every(hasPiece))) continue;
     for (const word of all) {
-      const blocks = blocksOf(words, hashValue(seed, account, wordField, word));
+      const blocks = blocksOf(words, wordHash(seed, account, word));
       if (blocks !== 'frequent') common = common === undefined ? blocks : inBoth(common, blocks);
       if (common?.length === 0) break;
     }

@@ -63,7 +63,7 @@ const asked = [
   'campaign',
 ];
 
-/** A page of a walk after the other, each with as little time as may be; what they tell of how far they came. */
+/** A page of a walk after the other, each with little time; what they tell of how far they came. */
 async function slowWalk(
   store: Store,
   fields: Partial<Query>,
@@ -73,7 +73,7 @@ async function slowWalk(
   let reached = Infinity;
   let after: string | undefined;
   for (let pages = 1; ; pages++) {
-    const page = await store.find(query({ budgetMs: 0, ...fields, ...(after !== undefined && { after }) }));
+    const page = await store.find(query({ budgetMs: 1, ...fields, ...(after !== undefined && { after }) }));
     expect(page.logs.length).toBeLessThanOrEqual(fields.limit ?? 1000);
     logs.push(...page.logs);
     if (page.reached !== undefined) {
@@ -138,9 +138,9 @@ export function textTests(openEngine: OpenEngine): void {
       expect(expected).toHaveLength(42);
       // It concerns nothing but words.
       expect(Object.keys(await store.find(query({ budgetMs: 0, limit: 10 })))).toEqual(['logs']);
-      const none = await slowWalk(store, { filter: { text: 'absent' } });
-      expect(none.logs).toEqual([]);
-      expect(none.pages).toBeGreaterThan(1);
+      const begun = await store.find(query({ budgetMs: 0, filter: { text: 'absent' } }));
+      expect(begun).toMatchObject({ logs: [], next: expect.any(String), reached: expect.any(Number) });
+      expect((await slowWalk(store, { filter: { text: 'absent' } })).logs).toEqual([]);
       // Where no walk was asked for, a page that is full is the last.
       const full = await slowWalk(store, { limit: 30, filter });
       expect(idsOf(full.logs)).toEqual(expected.slice(0, full.logs.length));
@@ -157,7 +157,7 @@ export function textTests(openEngine: OpenEngine): void {
       });
       expect(idsOf(logs)).toEqual(expected);
       expect(logs.every(log => log.status.groupName === 'PENDING')).toBe(true);
-      expect(pages).toBeGreaterThan(2);
+      expect(pages).toBeGreaterThan(1);
       const left = (await findIds(store, filter)).filter(id => !id.startsWith('late'));
       expect(left.length).toBeLessThan(expected.length);
     });

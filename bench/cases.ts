@@ -10,6 +10,7 @@ import { sending } from './cases/sending.ts';
 import { stream } from './cases/stream.ts';
 import { summary } from './cases/summary.ts';
 import { drop, footprint, memory, start } from './cases/upkeep.ts';
+import { words } from './cases/words.ts';
 
 /** In the order they run in: those that change the prepared logs come after those that read them. */
 export const cases: readonly Case[] = [
@@ -26,6 +27,7 @@ export const cases: readonly Case[] = [
   latest,
   filters,
   rare,
+  words,
   walk,
   summary,
   reports,

@@ -42,6 +42,8 @@ export const outcomes = [
   { name: 'EXPIRED_EXPIRED', percent: 0 },
 ] as const;
 export const expiredOutcome = 4;
+/** Of the texts of those that expired alone. */
+export const expiredWord = 'unclaimed';
 export const rareKind = kindCount;
 
 /** Values that occur nowhere else in a template, to find the places by. */
@@ -65,6 +67,7 @@ export function buildTemplates(seed: number): readonly (readonly Template[])[] {
 
 function template(seed: number, kind: number, outcome: string): Template {
   const rare = kind === rareKind;
+  const isExpired = outcome === outcomes[expiredOutcome].name;
   const pick = (salt: number, count: number) => mix(seed, kind, salt) % count;
   const status = statuses.find(one => one.name === outcome);
   if (status === undefined) throw new Error(`the registry lacks ${outcome}`);
@@ -83,7 +86,7 @@ function template(seed: number, kind: number, outcome: string): Template {
         entityId: entity(pick(12, entityCount)),
         applicationId: application(pick(13, applicationCount)),
       },
-      content: { text: texts[pick(14, texts.length)], type: 'TEXT' },
+      content: { text: `${texts[pick(14, texts.length)]}${isExpired ? ` It is ${expiredWord}.` : ''}`, type: 'TEXT' },
       campaignReferenceId: rare ? rareCampaign : campaign(pick(15, campaignCount)),
     }),
   );

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** What others wait for meanwhile, at most. */
-const sliceMs = 10;
+/** What others wait for meanwhile; several times, since an answer takes a few turns of the thread. */
+const sliceMs = 2;
 
 /** Work of many small steps on a thread that others wait for: between two of them it gives way, once it has taken so long. */
 export class Slices {

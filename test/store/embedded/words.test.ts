@@ -1,12 +1,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, Submission } from '../../../src/domain/message.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { SqliteLog, until } from '../../support/sqlite-log.ts';
 import { SimulatedLog } from './simulated-log.ts';
 
 const now = 1_700_000_000_000;
@@ -153,6 +154,26 @@ describe('words of sealed segments', () => {
     expect(rowsReadFor({ text: 'nowhere' })).toBeLessThan(41 + all / 10);
     await expectSame();
     await expectSame();
+  });
+
+  test('segments that are full → the sealer makes their words, which count as bytes and go with them', async () => {
+    const own = new SqliteLog({ segmentMessagesMax: 600 });
+    onTestFinished(() => own.remove());
+    const store = await own.open();
+    onTestFinished(() => store.close());
+    for (let i = 0; i < 1300; i += 100) {
+      const submissions = Array.from({ length: 100 }, (_, j) => submissionOf(i + j));
+      await store.record({ account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions });
+    }
+    const files = new Folder(own.dataDir);
+    await until(() => [1, 2].every(id => existsSync(files.words(id))));
+    await until(async () => (await store.stats()).bytes === [1, 2, 3].reduce((sum, id) => sum + files.bytes(id), 0));
+    const found = await store.find({ account: 1, filter: { text: 'rare3' }, sentSince: 0, limit: 9, walk: false });
+    expect(found.logs.map(({ messageId }) => messageId).toSorted()).toEqual(
+      [3, 1000].map(i => submissionOf(i).messageId).toSorted(),
+    );
+    await store.dropBefore(now + 1);
+    await until(() => !existsSync(files.words(1)) && !existsSync(files.words(2)));
   });
 
   test('a file that is flipped anywhere, cut or removed → the same is found, and it is made again', async () => {

@@ -147,7 +147,7 @@ class BesideFiles {
       this.#left.delete(next);
       try {
         if (!hasRoom(folder.disk, data.dataDir)) continue;
-        await atLeisure(this.#make(next), this.#restPerWork);
+        if (await atLeisure(this.#make(next), this.#restPerWork)) tell({ type: 'resized', segmentId: next });
       } catch (error) {
         tell({ type: 'unmade', what: this.#what, segmentId: next, failure: failureOf(error) });
       }

@@ -1,3 +1,5 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Pool } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { deliveryJson, simulatedReport } from '../../simulator/webhooks.ts';
@@ -5,7 +7,7 @@ import type { LogCalls } from '../support/log-calls.ts';
 import { hour, kept, MirrorSetup, mirrorKey, mirrorSecret, until } from '../support/mirror-setup.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import type { Settings } from '../support/server-process.ts';
-import { smallDisks } from '../support/small-disk.ts';
+import { MountedDisk, smallDisks } from '../support/small-disk.ts';
 
 const engines = ['embedded', 'PostgreSQL'] as const;
 
@@ -19,6 +21,18 @@ async function overPostgres(): Promise<Settings> {
   const postgres = await PostgresServer.start();
   onTestFinished(() => postgres.remove());
   return { SENTLOG_STORE: await postgres.database() };
+}
+
+/** What a process and those that it started have used of a core until now, by Linux' count of hundredths. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  const children = readdirSync(`/proc/${pid}/task`).flatMap(thread =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
+      .split(' ')
+      .filter(child => child !== ''),
+  );
+  const own = [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) / 100;
+  return children.reduce((sum, child) => sum + cpuSeconds(Number(child)), own);
 }
 
 test.each(engines)(
@@ -93,6 +107,60 @@ test('the disk of the database is full while it catches up, and as it follows â†
   expect(await setup.status()).toMatchObject({ state: 'following', gaps: [] });
 });
 
+test.skipIf(!MountedDisk.isAvailable)(
+  'the disk of the database is really full, time and again, as it catches up, follows and is told by webhooks â†’ what was answered is kept, and then all is there',
+  async () => {
+    const disk = MountedDisk.mount(300 * 1024 * 1024);
+    onTestFinished(() => disk.remove());
+    const folder = join(disk.folder, 'postgres');
+    mkdirSync(folder);
+    const postgres = await PostgresServer.start(['min_wal_size=32MB', 'max_wal_size=64MB'], folder);
+    onTestFinished(() => postgres.remove());
+    const url = await postgres.database();
+    const setup = await MirrorSetup.open({ SENTLOG_STORE: url });
+    onTestFinished(() => setup.close());
+    const { infobip, home } = setup;
+    setup.send(10_000, 10 * hour);
+    const sentlog = await home.serve();
+    const calls = home.calls(sentlog);
+    await setup.addMirror('--requests-per-minute', '600');
+    const { url: hook } = JSON.parse(await setup.command('mirrors', 'webhook', 'default', '--url', sentlog.address));
+    const tell = async () => {
+      const messages = infobip.log.messages().slice(-200);
+      const body = deliveryJson(messages.map(one => simulatedReport(one, one.sentAt + 10_000)));
+      const { status } = await fetch(hook, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      return status;
+    };
+    const told: number[] = [];
+    const refusals = () => told.filter(status => status !== 200).length;
+    const fullFor = async () => {
+      disk.fill();
+      setup.send(3000, 10_000);
+      // What is read meanwhile waits for the log; a webhook is refused, and comes again.
+      const before = refusals();
+      await until(async () => {
+        told.push(await tell());
+        return refusals() >= before + 20;
+      }, 300_000);
+      expect((await calls.call('/health/live')).status).toBe(200);
+      disk.makeRoom();
+      // A server that has no room for its write-ahead log ends itself; whoever runs it starts it again.
+      if (!(await postgres.isThere(url))) {
+        await postgres.halt('kill');
+        await postgres.resume();
+      }
+      await until(async () => (await tell()) === 200, 300_000);
+    };
+    await until(async () => (await recorded(calls)) > 0);
+    await fullFor();
+    await setup.untilSame(sentlog);
+    for (let round = 0; round < 3; round++) await fullFor();
+    await setup.untilSame(sentlog);
+    expect(told.filter(status => status !== 200 && status !== 503)).toEqual([]);
+    expect(await setup.status()).toMatchObject({ state: 'following', gaps: [], refused: 0 });
+  },
+);
+
 async function recorded(calls: LogCalls): Promise<number> {
   const { text } = await calls.call('/metrics');
   return Number(/^sentlog_mirror_recorded_total\{mirror="1"\} (\d+)$/m.exec(text)?.[1]);
@@ -118,6 +186,8 @@ test.each(engines)(
     const messages = infobip.log.messages();
     const pool = new Pool(sentlog.address, { connections });
     const begunAt = performance.now();
+    const usedBefore = cpuSeconds(process.pid);
+    const [ownBefore, serverBefore] = [process.cpuUsage(), cpuSeconds(sentlog.pid)];
     const statuses = new Map<number, number>();
     let next = 0;
     const post = async () => {
@@ -141,7 +211,14 @@ test.each(engines)(
     await Promise.all(Array.from({ length: connections }, post));
     const seconds = (performance.now() - begunAt) / 1000;
     await pool.close();
-    console.log(`${webhooks} webhooks over ${engine} in ${seconds.toFixed(1)} s`);
+    const { user, system } = process.cpuUsage(ownBefore);
+    const server = cpuSeconds(sentlog.pid) - serverBefore;
+    // The database too, where there is one: all of them are of this process.
+    const all = cpuSeconds(process.pid) - usedBefore - (user + system) / 1e6;
+    const each = (cpuS: number) => `${Math.round((cpuS * 1e6) / webhooks)} us`;
+    console.log(
+      `${webhooks} webhooks over ${engine} in ${seconds.toFixed(1)} s: CPU ${each(server)} each, with a database ${each(all)}`,
+    );
     expect(Object.fromEntries(statuses)).toEqual({ 200: webhooks });
     infobip.isAway = false;
     await setup.untilSame(sentlog);

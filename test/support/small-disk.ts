@@ -123,3 +123,40 @@ export class LastingDisk {
     rmSync(this.folder, { recursive: true });
   }
 }
+
+/** A small file system that every process sees, where this one may mount it. */
+export class MountedDisk {
+  readonly folder: string;
+
+  static readonly isAvailable = (() => {
+    const folder = mkdtempSync(join(tmpdir(), 'sentlog-disk-'));
+    const isMounted = works('mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder);
+    if (isMounted) execFileSync('umount', [folder]);
+    rmSync(folder, { recursive: true });
+    return isMounted;
+  })();
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static mount(bytes: number): MountedDisk {
+    const folder = mkdtempSync(join(tmpdir(), 'sentlog-disk-'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=755`, 'tmpfs', folder]);
+    return new MountedDisk(folder);
+  }
+
+  /** Takes all room that is left. */
+  fill(): void {
+    works('sh', '-c', 'cat /dev/zero > "$0"', join(this.folder, 'filler'));
+  }
+
+  makeRoom(): void {
+    rmSync(join(this.folder, 'filler'));
+  }
+
+  remove(): void {
+    execFileSync('umount', ['-l', this.folder]);
+    rmSync(this.folder, { recursive: true });
+  }
+}

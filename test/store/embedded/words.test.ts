@@ -4,8 +4,12 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, Submission } from '../../../src/domain/message.ts';
+import { noError, pendingAccepted } from '../../../src/domain/registry.ts';
+import { askedKeysOf } from '../../../src/domain/text-keys.ts';
+import { textMatcher } from '../../../src/domain/text-search.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { LiveWords } from '../../../src/store/embedded/search/live-words.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { SqliteLog, until } from '../../support/sqlite-log.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -154,6 +158,24 @@ describe('words of sealed segments', () => {
     expect(rowsReadFor({ text: 'nowhere' })).toBeLessThan(41 + all / 10);
     await expectSame();
     await expectSame();
+  });
+
+  test('what another looks through while a question goes on → nothing that has the words is denied', () => {
+    const logs = Array.from({ length: 40 }, (_, i) => ({
+      ...submissionOf(i),
+      status: pendingAccepted,
+      error: noError,
+    }));
+    for (const text of ['tenth3', 'dhl', 'summer', 'absent', hex(7).toString(16), `${hex(9 * 31)}`.slice(-5)]) {
+      const words = new LiveWords(1, logs.length);
+      const mayHave = words.test(1, askedKeysOf(text));
+      const having = logs.map(textMatcher(text));
+      const denied = logs.flatMap((one, ordinal) => {
+        words.learn(1, ordinal, one);
+        return having.flatMap((has, i) => (has && !mayHave(i) ? [i] : []));
+      });
+      expect([text, denied]).toEqual([text, []]);
+    }
   });
 
   test('segments that are full → the sealer makes their words, which count as bytes and go with them', async () => {

@@ -1,4 +1,5 @@
-import type { AccountId, LogRecord } from '../../../domain/message.ts';
+import type { Filtered } from '../../../domain/filter-fields.ts';
+import type { AccountId } from '../../../domain/message.ts';
 import { type AskedKeys, contentWordsOf, idPiecesOf } from '../../../domain/text-keys.ts';
 import { idTexts } from '../../../domain/text-search.ts';
 import { pieceHash, wordHash } from '../segment/words-file.ts';
@@ -31,7 +32,7 @@ export class LiveWords {
     this.#known = new Uint8Array(messages);
   }
 
-  learn(account: AccountId, ordinal: number, log: LogRecord): void {
+  learn(account: AccountId, ordinal: number, log: Filtered): void {
     if (this.#known[ordinal] !== 0) return;
     const from = ordinal * numbersOfMessage;
     const words = contentWordsOf(log);
@@ -46,22 +47,29 @@ export class LiveWords {
     this.#known[ordinal] = 1;
   }
 
-  /** Whether a message of the account may have all terms; `undefined` where any may. */
-  test(account: AccountId, terms: readonly AskedKeys[]): MayBeAsked | undefined {
-    const hasPiece = (piece: string) => this.#pieces.has(pieceHash(this.#seed, account, piece));
-    const isTold = ({ inIds }: AskedKeys) =>
-      this.#pieces.size <= piecesMax && !inIds.some(pieces => pieces.every(hasPiece));
-    const bits = terms
-      .filter(isTold)
-      .flatMap(({ words }) => words.flatMap(word => bitsOf(wordHash(this.#seed, account, word))));
-    if (bits.length === 0) return undefined;
-    const [known, all] = [this.#known, this.#bits];
+  /** Whether a message of the account may have all terms. */
+  test(account: AccountId, terms: readonly AskedKeys[]): MayBeAsked {
+    let bits: readonly number[] = [];
+    let pieces = -1;
     return ordinal => {
-      if (known[ordinal] !== 1) return true;
-      for (const bit of bits)
-        if (((all[ordinal * numbersOfMessage + (bit >> 5)] ?? 0) & (1 << (bit & 31))) === 0) return false;
-      return true;
+      if (this.#known[ordinal] !== 1) return true;
+      // Between two steps of a question others look messages through, whose ids may have what none had before.
+      if (pieces !== this.#pieces.size) {
+        pieces = this.#pieces.size;
+        bits = this.#bitsOfAll(account, terms);
+      }
+      const from = ordinal * numbersOfMessage;
+      return bits.every(bit => ((this.#bits[from + (bit >> 5)] ?? 0) & (1 << (bit & 31))) !== 0);
     };
+  }
+
+  /** What a message has where it has all terms in its content; of a term that ids may have, nothing. */
+  #bitsOfAll(account: AccountId, terms: readonly AskedKeys[]): readonly number[] {
+    if (this.#pieces.size > piecesMax) return [];
+    const hasPiece = (piece: string) => this.#pieces.has(pieceHash(this.#seed, account, piece));
+    return terms
+      .filter(({ inIds }) => !inIds.some(pieces => pieces.every(hasPiece)))
+      .flatMap(({ words }) => words.flatMap(word => bitsOf(wordHash(this.#seed, account, word))));
   }
 }
 

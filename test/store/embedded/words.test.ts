@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -10,6 +10,8 @@ import { textMatcher } from '../../../src/domain/text-search.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { LiveWords } from '../../../src/store/embedded/search/live-words.ts';
+import { IndexFile, writeIndexFile } from '../../../src/store/embedded/segment/index-file.ts';
+import { WordsMaker } from '../../../src/store/embedded/segment/words-file.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { SqliteLog, until } from '../../support/sqlite-log.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -216,6 +218,32 @@ describe('words of sealed segments', () => {
     rmSync(path, { force: true });
     log.reopenForReading();
     expect(log.logs(1, { text: 'rare3' })).not.toEqual([]);
+    log.makeWords();
+    expect(readFileSync(path)).toEqual(whole);
+  });
+
+  test('a file that the disk does not give, or whose words were told apart in another way → the same is found', () => {
+    const path = new Folder(dataDir).words(2);
+    const whole = readFileSync(path);
+    const expected = log.logs(1, { text: 'rare3' });
+    const index = new IndexFile(path);
+    const { header } = index;
+    index.close();
+    // As if no word of now had been one then.
+    const none = new WordsMaker(header.hashSeed, header.messages).sections(Float64Array.from([1]));
+    for (const form of [[], [1], [1, 1, 0], [0, ...none['words.form'].slice(1)]]) {
+      writeIndexFile(systemDisk, path, header, { ...none, 'words.form': Uint32Array.from(form) });
+      log.reopenForReading();
+      expect(log.logs(1, { text: 'rare3' }), form.join()).toEqual(expected);
+      log.makeWords();
+      expect(readFileSync(path)).toEqual(whole);
+    }
+    rmSync(path);
+    mkdirSync(path);
+    log.reopenForReading();
+    expect(log.logs(1, { text: 'rare3' })).toEqual(expected);
+    expect(existsSync(path)).toBe(true);
+    rmdirSync(path);
     log.makeWords();
     expect(readFileSync(path)).toEqual(whole);
   });

@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../../domain/message.ts';
-import { DamagedIndex, DamagedRow, guardReading } from '../files/damage.ts';
+import { DamagedIndex, DamagedRow, guardReading, isOutage } from '../files/damage.ts';
 import { fileCrcSteps } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
 import { OpenFiles } from '../files/open-files.ts';
@@ -283,7 +283,7 @@ export class ReadSegments {
     return words;
   }
 
-  /** Works on a file beside the index that can be made again; `undefined` where it is missing, of other rows or damaged. */
+  /** Works on a file beside the index that can be made again; `undefined` where it is missing, of other rows, damaged or not given by the disk. */
   #beside<T>(
     segmentId: number,
     files: OpenFiles<IndexFile>,
@@ -297,9 +297,10 @@ export class ReadSegments {
       const isOfRows = file.header.rowsCrc === rowsCrc && file.header.rowsBytes === rowsBytes;
       return isOfRows ? work(file) : undefined;
     } catch (error) {
-      if (!(error instanceof DamagedIndex)) throw error;
+      // What the disk does not give now may be whole.
+      if (!(error instanceof DamagedIndex) && !isOutage(error)) throw error;
       files.delete(segmentId);
-      this.#folder.disk.remove(path);
+      if (error instanceof DamagedIndex) this.#folder.disk.remove(path);
       return undefined;
     }
   }

@@ -38,7 +38,7 @@ export type SectionName =
   | `${(typeof fields)[number]}.${'hashes' | 'starts' | 'ordinals'}`
   | `counts.${keyof IndexedCounts}`
   | `facets.${FacetName}`
-  | `words.${'accounts' | 'hashes' | 'starts' | 'blocks' | 'pieces'}`;
+  | `words.${'form' | 'accounts' | 'hashes' | 'starts' | 'blocks' | 'pieces'}`;
 
 type Section = {
   readonly offset: number;

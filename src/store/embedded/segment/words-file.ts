@@ -24,6 +24,17 @@ const blockNumbers = 2 ** 16;
 /** Ids that are remembered, so that those that many messages have are taken to pieces once. */
 const idsKnownMax = 4096;
 
+/**
+ * How words are told apart and compared: by this build, whose number grows when that changes, and by the Unicode of the
+ * runtime. Where it was another way, a word asked for now may not be among those that are told.
+ */
+const form = Uint32Array.from([1, ...(process.versions.unicode ?? '').split('.').map(Number)]);
+
+/** Whether a file tells the words as they are asked for now. Throws `DamagedIndex`. */
+export function isOfForm(words: IndexFile): boolean {
+  return words.uint32('words.form').join() === form.join();
+}
+
 /** Rows of a block: eight, or as many as make block numbers fit into two bytes. */
 export function blockRowsOf(messages: number): number {
   let rows = 8;
@@ -36,6 +47,7 @@ export function blockRowsOf(messages: number): number {
  * messages, in time order, may have a word. A block is so many neighbours in the index's `order`.
  */
 export type WordSections = {
+  readonly 'words.form': Uint32Array;
   readonly 'words.accounts': Float64Array;
   readonly 'words.hashes': Uint32Array;
   readonly 'words.starts': Uint32Array;
@@ -99,6 +111,7 @@ export class WordsMaker {
       starts.push(from);
     }
     return {
+      'words.form': form.slice(),
       'words.accounts': this.isFull ? new Float64Array(0) : accounts,
       'words.hashes': Uint32Array.from(hashes),
       'words.starts': Uint32Array.from([...starts, end]),
@@ -131,6 +144,7 @@ export function blocksWith(
   account: AccountId,
   terms: readonly AskedKeys[],
 ): WordBlocks | undefined {
+  if (!isOfForm(words)) return undefined;
   const accounts = words.float64('words.accounts');
   if (accounts[lowerBound(accounts.length, at => (accounts[at] ?? 0) - account)] !== account) return undefined;
   const hasPiece = (piece: string) => {

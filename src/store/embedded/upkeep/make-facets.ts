@@ -60,13 +60,21 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
   }
 }
 
-/** Whether a file beside a segment's index is there, and of the same rows. */
-export function isMadeOf(folder: Folder, path: string, { header }: Pick<IndexFile, 'header'>): boolean {
+/** Whether a file beside a segment's index is there, of the same rows, and such as would be made now. */
+export function isMadeOf(
+  folder: Folder,
+  path: string,
+  { header }: Pick<IndexFile, 'header'>,
+  isCurrent: (file: IndexFile) => boolean = () => true,
+): boolean {
   if (!folder.disk.exists(path)) return false;
   try {
     const beside = new IndexFile(path, folder.disk);
-    beside.close();
-    return beside.header.rowsCrc === header.rowsCrc;
+    try {
+      return beside.header.rowsCrc === header.rowsCrc && isCurrent(beside);
+    } finally {
+      beside.close();
+    }
   } catch (error) {
     if (!isDamage(error)) throw error;
     return false;

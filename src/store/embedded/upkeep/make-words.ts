@@ -4,7 +4,7 @@ import { indexFlaw } from '../log/check-rows.ts';
 import { freeSections, IndexFile, writeIndexFile } from '../segment/index-file.ts';
 import { openSealedRows } from '../segment/open-rows.ts';
 import { logOf } from '../segment/record-row.ts';
-import { messagesOfAccountMin, WordsMaker } from '../segment/words-file.ts';
+import { isOfForm, messagesOfAccountMin, WordsMaker } from '../segment/words-file.ts';
 import { isMadeOf } from './make-facets.ts';
 
 /** Contents may be long: what is looked through in one step. */
@@ -25,7 +25,7 @@ export function* makeWords(folder: Folder, segmentId: number): Generator<void, b
       if (indexFlaw(header, segmentId, folder.hashSeed) !== undefined) return false;
       accounts = largeAccounts(index);
       if (accounts.length === 0) return false;
-      if (isMadeOf(folder, path, index)) return true;
+      if (isMadeOf(folder, path, index, isOfForm)) return true;
       places = placesIn(index);
     } finally {
       index.close();

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { EpochMs } from '../domain/message.ts';
 import { type Behaviour, behaviourNamed, behaviourOf, type GraphError } from './destinations.ts';
 import type { DrivenClock } from './driven-clock.ts';
@@ -53,8 +54,9 @@ export class SimulatedMeta {
   readonly #sentMax: number;
   #sends = 0;
   #forgotten = 0;
-  /** Ids of before a reset do not come again: whoever was told of them may remember. */
+  /** Ids of before a reset, or of another process, do not come again: whoever was told of them may remember. */
   #resets = 0;
+  readonly #run = randomBytes(6).toString('base64url');
   readonly #sent = new Map<string, SentMessage>();
   readonly #byMetadata = new Map<string, SentMessage>();
   readonly #conversations = new Map<string, Conversation>();
@@ -238,7 +240,7 @@ export class SimulatedMeta {
 
   /** Of a hundred thousand seeds of 32 bits two are likely to be the same, so its number is a part of each id. */
   #newMid(): string {
-    return `m_${this.#chance('mid').text(56)}${this.#sends.toString(36).padStart(8, '0')}`;
+    return `m_${this.#run}${this.#chance('mid').text(48)}${this.#sends.toString(36).padStart(8, '0')}`;
   }
 
   #later(durationMs: number, random: SeededRandom, run: () => void): void {

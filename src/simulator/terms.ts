@@ -1,6 +1,6 @@
 /** How a simulated Meta behaves. Shares are from 0 to 1. */
 export type SimulatorTerms = {
-  /** The same seed and the same calls give the same ids and outcomes. */
+  /** The same seed and the same calls give the same outcomes. */
   readonly seed: number;
   /** Before Graph answers. */
   readonly answerMs: number;

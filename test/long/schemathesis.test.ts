@@ -39,6 +39,8 @@ async function tried(carrier: string, ...which: readonly string[]): Promise<void
     // one call follows from another, what is said of a check for single operations does not count.
     ...['--exclude-checks', 'ensure_resource_availability'],
     ...['--no-shrink', '--max-examples', cases, '--seed', seed, '--warnings', 'off', '--output-truncate', 'false'],
+    // A machine that is busy hashes a password for as long.
+    ...['--request-timeout', '300'],
     ...which,
   ];
   const env = {

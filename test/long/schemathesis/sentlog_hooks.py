@@ -72,7 +72,7 @@ def before_call(context, case, kwargs):
         case.body = {**case.body, "results": [alone(record, "messageId", 150) for record in case.body["results"]]}
     elif operation == "recordLogs":
         case.body = alone(case.body, "messageId", 150)
-    elif operation == "createUser":
+    elif operation in ("createAccount", "createUser"):
         case.body = alone(case.body, "name", 80)
     elif operation == "addMirror":
         case.body = {**case.body, "from": os.environ["SENTLOG_MIRROR"]}

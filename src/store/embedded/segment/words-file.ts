@@ -122,11 +122,9 @@ export class WordsMaker {
 
   #addPair(hash: number, block: number): void {
     if (this.isFull) return;
-    if (this.#count === this.#pairs.length) {
-      const grown = new Float64Array(this.#count * 2);
-      grown.set(this.#pairs);
-      this.#pairs = grown;
-    }
+    // What it was is freed at once: it lies outside the heap, until a collection.
+    if (this.#count === this.#pairs.length)
+      this.#pairs = new Float64Array(this.#pairs.buffer.transfer(2 * this.#pairs.byteLength));
     this.#pairs[this.#count++] = hash * blockNumbers + block;
   }
 }

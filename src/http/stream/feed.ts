@@ -123,9 +123,8 @@ export class Feed {
     try {
       const { changes, next, more } = await this.#changesAfter(this.#place);
       if (this.#isStopped) return;
-      await this.#distribute(changes);
-      if (this.#isStopped) return;
-      this.#place = next;
+      const isThere = await this.#distribute(changes, next);
+      if (!isThere) return;
       if (more) this.#isWoken = true;
       else for (const pass of passing.splice(0)) pass();
     } catch (error) {
@@ -140,9 +139,15 @@ export class Feed {
     await setImmediate();
   }
 
-  async #distribute(changes: readonly Change[]): Promise<void> {
-    const chunks = await this.#chunksOf(new Batch(changes, this.#deps.idOf));
+  /** Sends what there is for each of those that have joined, and is at the place after it; `false` once it is stopped. */
+  async #distribute(changes: readonly Change[], next: Bookmark): Promise<boolean> {
+    const batch = new Batch(changes, this.#deps.idOf);
+    const chunks = new Map<string, Chunk | undefined>();
+    // Whoever joins meanwhile comes last in the map, and has a turn too.
+    for (const [key, [first]] of this.#joined)
+      if (!chunks.has(key)) chunks.set(key, first?.matches && (await batch.matching(first.matches)));
     // Nothing may be awaited between the last look at who has joined and the new place.
+    if (this.#isStopped) return false;
     let events = 0;
     for (const [key, alike] of this.#joined) {
       const chunk = chunks.get(key);
@@ -150,18 +155,9 @@ export class Feed {
       for (const listener of alike) this.#send(listener, chunk.bytes);
       events += chunk.events * alike.size;
     }
+    this.#place = next;
     this.#deps.metrics.streamEvents(events);
-  }
-
-  /** What there is for each of those that have joined, by what they ask for; of whoever joins meanwhile as well. */
-  async #chunksOf(batch: Batch): Promise<ReadonlyMap<string, Chunk | undefined>> {
-    const chunks = new Map<string, Chunk | undefined>();
-    for (;;) {
-      const [key, alike] = this.#joined.entries().find(([one]) => !chunks.has(one)) ?? [];
-      if (key === undefined || alike === undefined) return chunks;
-      const [first] = alike;
-      chunks.set(key, first?.matches && (await batch.matching(first.matches)));
-    }
+    return true;
   }
 
   #send(listener: Listener, text: string | Uint8Array): void {

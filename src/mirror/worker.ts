@@ -120,7 +120,7 @@ export class MirrorWorker {
     if (failure !== undefined) return this.#failed(place, step, failure, terms);
     const { results, ...page } = answer;
     const read = results.map(mirroredRecord);
-    const flaw = flawOf(read);
+    const flaw = flawOf(results, read);
     if (flaw !== undefined) return this.#failed(place, step, { kind: 'unavailable', reason: flaw }, terms);
     const shownSentAt = read.flatMap(({ sentAt }) => sentAt ?? []);
     const dated = withClock(place, { date, askedAt, heardAt, shownSentAt });
@@ -258,13 +258,18 @@ export class MirrorWorker {
 /** Fewer may well be all amiss, and what comes after them not. */
 const judgedMin = 10;
 
-/** Why an answer is as good as none: what would pass for read by it was not shown. */
-function flawOf(read: readonly MirroredRecord[]): string | undefined {
+/**
+ * Why an answer is as good as none: what would pass for read by it was not shown. What differs is no repetition: whoever
+ * sends messages may give several of them one id.
+ */
+function flawOf(results: readonly string[], read: readonly MirroredRecord[]): string | undefined {
   if (read.length < judgedMin) return undefined;
-  const ids = new Set(read.flatMap(({ messageId, sentAt }) => (sentAt === undefined ? [] : (messageId ?? []))));
-  if (ids.size === 0)
+  const readable = results.filter((_, at) => read[at]?.messageId !== undefined && read[at]?.sentAt !== undefined);
+  if (readable.length === 0)
     return `none of the ${read.length} messages in the answer can be read: ${read[0]?.flaws.join('; ')}`;
-  return ids.size * 2 < read.length ? `the answer has ${ids.size} messages again and again` : undefined;
+  const { size } = new Set(readable);
+  const isRepetition = readable.length >= judgedMin && size * 2 < readable.length;
+  return isRepetition ? `the answer has ${size} messages again and again` : undefined;
 }
 
 const waitMsMax = 1000;

@@ -136,3 +136,23 @@ test('an answer that is under way while a webhook tells what came after it, or t
     { numRuns: 20 },
   );
 });
+
+test.each([
+  ['no sentAt', { sentAt: null }],
+  ['one and the same id', { messageId: 'not-unique' }],
+])('two of three messages have %s → the third is kept, and it goes on', async (_, change) => {
+  const world = new World();
+  world.addPast(300, 40 * hour);
+  const isSpared = (id: unknown) => Number(String(id).split('-')[1]) % 3 === 0;
+  world.altered = ({ results, ...page }) => ({
+    ...page,
+    results: results.map(one => (isSpared(Object(one).messageId) ? one : { ...Object(one), ...change })),
+  });
+  await world.run(5 * minute);
+  const kept = await world.kept();
+  const spared = [...world.truth()].filter(([id]) => isSpared(id));
+  expect(new Map([...kept].filter(([id]) => isSpared(id)))).toEqual(new Map(spared));
+  expect(spared).toHaveLength(100);
+  const { trouble, gaps } = await world.place();
+  expect({ trouble, gaps }).toEqual({ gaps: [] });
+});

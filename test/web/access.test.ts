@@ -178,3 +178,14 @@ test('a page that is watched, set up without a token → what others send over i
   await page.getByRole('button', { name: 'Back to the log' }).click();
   await page.getByRole('row').filter({ hasText: text }).getByText('998877').waitFor();
 });
+
+test('the form of a sender at 390 pixels → nothing in it is wider than it is', async () => {
+  const page = await subject.tab({ viewport: { width: 390, height: 844 } });
+  await page.goto(`${subject.url}/?room=sources#key=${subject.key}`);
+  await page.getByText('Add a sender, or change one').click();
+  const rights = await page.evaluate<number[]>(
+    `[...document.querySelectorAll('.adding[open] form, .adding[open] .field > *')].map(one => one.getBoundingClientRect().right)`,
+  );
+  expect(rights.length).toBeGreaterThan(10);
+  expect(Math.max(...rights)).toBe(rights[0]);
+});

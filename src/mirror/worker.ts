@@ -263,6 +263,7 @@ const judgedMin = 10;
  * sends messages may give several of them one id.
  */
 function flawOf(results: readonly string[], read: readonly MirroredRecord[]): string | undefined {
+  if (results.length > 0 && results.every(text => !text.startsWith('{'))) return 'what the answer has are no messages';
   if (read.length < judgedMin) return undefined;
   const readable = results.filter((_, at) => read[at]?.messageId !== undefined && read[at]?.sentAt !== undefined);
   if (readable.length === 0)

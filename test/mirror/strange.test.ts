@@ -156,3 +156,17 @@ test.each([
   const { trouble, gaps } = await world.place();
   expect({ trouble, gaps }).toEqual({ gaps: [] });
 });
+
+test.each([{ results: [null] }, { results: [[[[]]], 7, 'x'] }])(
+  '$results for messages in the first answer → all is read all the same',
+  async answer => {
+    const world = new World();
+    world.addPast(30, 40 * hour);
+    world.altered = () => {
+      world.altered = undefined;
+      return answer;
+    };
+    await world.run(5 * minute);
+    expect(await world.kept()).toEqual(world.truth());
+  },
+);

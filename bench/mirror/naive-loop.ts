@@ -62,7 +62,8 @@ export class NaiveLoop {
   async #page({ question, begunAt }: Walk): Promise<Walk | undefined> {
     const { ask } = this.#options;
     const { rows, failure } = await ask(question, new AbortController().signal);
-    if (failure !== undefined) throw new Error(`no answer: ${failure.kind}`);
+    if (failure !== undefined)
+      throw new Error(`no answer: ${failure.kind === 'limited' ? 'asked too often' : failure.reason}`);
     await this.#record(rows);
     return rows.next === undefined ? undefined : { question: { ...question, cursor: rows.next }, begunAt };
   }

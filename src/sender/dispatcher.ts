@@ -182,7 +182,7 @@ export class Dispatcher {
     // When all is under way, the next that ends wakes.
     return this.#sending >= limits.sendingMax || this.#claims.count >= limits.unsettledMax
       ? lookMsMax
-      : Math.max(1, nextAt - clock());
+      : Math.min(lookMsMax, Math.max(1, nextAt - clock()));
   }
 
   /** Somebody may have mended what a page paused for, or removed it. */

@@ -88,7 +88,7 @@ describe('export --output', () => {
     });
     const child = started(['export', '--url', url, '--key', 'k', '--output', join(folder, 'out.ndjson')]);
     const end = ended(child);
-    while (!readdirSync(folder).some(file => file.startsWith('.out.ndjson'))) await turn();
+    while (!readdirSync(folder).some(file => file.startsWith('.sentlog-export.'))) await turn();
     expect(existsSync(join(folder, 'out.ndjson'))).toBe(false);
     while (child.exitCode === null && child.signalCode === null) {
       child.kill(name);

@@ -9,21 +9,28 @@ import type { Layouts } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
 import { accountOf, type Slice } from '../rows/slices.ts';
 
+/** A report may have 64 KiB. */
+const overdueAtOnce = 100;
+
 const slicesWaiting = 'SELECT w.account_id, count(*) FROM waiting_report w GROUP BY w.account_id';
 
+/**
+ * What has waited too long, the first of it, and whether its message is there all the same: while the clock of a server was
+ * ahead, that seemed to be past retention.
+ */
 const overdue: Statement = {
   name: 'overdue reports',
-  text: `DELETE FROM waiting_report w
-    WHERE w.account_id = $1 AND w.taken_at < now() - $2 * interval '1 millisecond' RETURNING 1`,
+  text: `SELECT w.message_id, w.number, w.received_at, w.said, EXISTS (
+      SELECT FROM message_key k WHERE k.account_id = $1 AND k.message_id = w.message_id
+    ) FROM waiting_report w
+    WHERE w.account_id = $1 AND w.taken_at < now() - $2 * interval '1 millisecond' ORDER BY w.number LIMIT ${overdueAtOnce}`,
 };
 
-/** Whose message is there all the same: while the clock of a server was ahead, it seemed to be past retention. */
-const overdueThere: Statement = {
-  name: 'overdue reports on messages',
-  text: `SELECT w.message_id, w.number, w.received_at, w.said FROM waiting_report w
-    WHERE w.account_id = $1 AND w.taken_at < now() - $2 * interval '1 millisecond' AND EXISTS (
-      SELECT FROM message_key k WHERE k.account_id = $1 AND k.message_id = w.message_id
-    ) ORDER BY w.number`,
+/** Of those alone that were looked at: one that is overdue since may have its message. */
+const dropOverdue: Statement = {
+  name: 'drop overdue reports',
+  text: `DELETE FROM waiting_report w WHERE w.account_id = $1 AND w.number = ANY ($2::bigint[])
+    AND w.taken_at < now() - $3 * interval '1 millisecond' RETURNING 1`,
 };
 
 const ofSlice: Statement = {
@@ -74,16 +81,23 @@ export class WaitingUpkeep {
   async work(): Promise<void> {
     const slices = await this.#database.query(slicesWaiting);
     for (const [slice] of slices) {
-      const asked = [integer(slice), limits.waitingMs];
-      for (const row of await this.#database.query(overdueThere, asked)) {
-        const { waiting, rejected } = await this.#recordAgain(integer(slice), row);
-        if (waiting === 0 && rejected.length === 0) await this.#remove(integer(slice), row);
-      }
-      const dropped = await this.#database.query(overdue, asked);
-      this.drop(dropped.length);
+      while ((await this.#dropOverdue(integer(slice))) === overdueAtOnce);
       await this.#lead(integer(slice));
     }
     await this.count();
+  }
+
+  /** Some of what is overdue; gives how many those were. */
+  async #dropOverdue(slice: Slice): Promise<number> {
+    const rows = await this.#database.query(overdue, [slice, limits.waitingMs]);
+    for (const row of rows) {
+      if (row[4] !== true) continue;
+      const { waiting, rejected } = await this.#recordAgain(slice, row);
+      if (waiting === 0 && rejected.length === 0) await this.#remove(slice, row);
+    }
+    const numbers = bigints(rows.map(row => integer(row[1])));
+    this.drop((await this.#database.query(dropOverdue, [slice, numbers, limits.waitingMs])).length);
+    return rows.length;
   }
 
   /** An account was spread since: what waits where its message will not come is recorded where it will. */

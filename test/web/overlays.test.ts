@@ -56,7 +56,7 @@ describe('what lies over the page', () => {
       await page.locator(form).waitFor();
     };
     await open();
-    await page.locator('.reached').click();
+    await page.locator('.head').click({ position: { x: 2, y: 2 } });
     await isGone(page, form);
     await open();
     await page.getByRole('button', { name: 'Cancel' }).click();

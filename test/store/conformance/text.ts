@@ -139,7 +139,9 @@ export function textTests(openEngine: OpenEngine): void {
       // It concerns nothing but words.
       expect(Object.keys(await store.find(query({ budgetMs: 0, limit: 10 })))).toEqual(['logs']);
       const begun = await store.find(query({ budgetMs: 0, filter: { text: 'absent' } }));
-      expect(begun).toMatchObject({ logs: [], next: expect.any(String), reached: expect.any(Number) });
+      // An engine may know at once that nothing has it.
+      const toGoOn = { logs: [], next: expect.any(String), reached: expect.any(Number) };
+      expect(begun).toEqual(begun.next === undefined ? { logs: [] } : toGoOn);
       expect((await slowWalk(store, { filter: { text: 'absent' } })).logs).toEqual([]);
       // Where no walk was asked for, a page that is full is the last.
       const full = await slowWalk(store, { limit: 30, filter });

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
 import { expect, it, onTestFinished } from 'vitest';
-import { Unavailable, WrongValues } from '../../src/failures.ts';
+import { Unavailable, Unusable, WrongValues } from '../../src/failures.ts';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
+import { MountedDisk } from '../support/small-disk.ts';
 import { sendingConformance } from './conformance.ts';
 import { receiptConformance } from './receipts.ts';
 import { reportConformance } from './reports.ts';
@@ -132,6 +133,54 @@ it('its thread ends while its file is away → none is made in its place, and al
     .toMatchObject([{ message: { messageId: 'a' } }]);
 });
 
+const onDisks = it.skipIf(!MountedDisk.isAvailable);
+
+onDisks('nothing can be kept on its disk → what changes nothing says so too, until something can be', async () => {
+  const { disk, outbox } = await onSmallDisk();
+  await outbox.add({ account: 1, messages: [message('a')], now: start });
+  disk.fill();
+  const many = Array.from({ length: 500 }, (_, number) => message(`m${number}`));
+  await expect(outbox.add({ account: 1, messages: many, now: start })).rejects.toBeInstanceOf(Unavailable);
+  await expect(outbox.waiting(start)).rejects.toBeInstanceOf(Unavailable);
+  await expect(outbox.stats()).rejects.toBeInstanceOf(Unavailable);
+  disk.makeRoom();
+  expect(await outbox.stats()).toMatchObject({ queued: 1 });
+  expect((await outbox.claim([want], start)).map(one => one.message.messageId)).toEqual(['a']);
+});
+
+onDisks(
+  'its thread begins while its file can only be read → nothing is given, and as ever once it can be written',
+  async () => {
+    const { disk, outbox, endThread } = await onSmallDisk();
+    await outbox.add({ account: 1, messages: [message('a')], now: start });
+    const open = disk.closeForWriting();
+    endThread();
+    await expect(outbox.stats()).rejects.toBeInstanceOf(Unavailable);
+    await expect(outbox.waiting(start)).rejects.toBeInstanceOf(Unavailable);
+    await expect(outbox.waiting(start)).rejects.toBeInstanceOf(Unavailable);
+    open();
+    await expect
+      .poll(() => outbox.claim([want], start).catch(() => []), { timeout: 10_000 })
+      .toMatchObject([{ message: { messageId: 'a' } }]);
+  },
+);
+
+onDisks('a disk that can only be read, at the start → refused in words', async () => {
+  const disk = MountedDisk.mount(2 * 1024 * 1024);
+  onTestFinished(() => disk.remove());
+  const open = disk.closeForWriting();
+  onTestFinished(open);
+  const refused = openSqliteOutbox(join(disk.folder, 'outbox.db'));
+  await expect(refused).rejects.toBeInstanceOf(Unusable);
+  await expect(refused).rejects.toThrow('read-only file system');
+});
+
+async function onSmallDisk() {
+  const disk = MountedDisk.mount(2 * 1024 * 1024);
+  onTestFinished(() => disk.remove());
+  return { disk, ...(await opened(join(disk.folder, 'data'))) };
+}
+
 /** From the present schema back to that of before `is_in_line`. */
 const schemaBefore = `
   DROP INDEX message_in_line;
@@ -185,8 +234,7 @@ it('a file of before, with messages in every state → is taken over: each in it
 });
 
 /** An outbox of a file, and a way to end the thread that holds it. */
-async function opened() {
-  const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));
+async function opened(folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'))) {
   const path = join(folder, 'outbox.db');
   const threads: Worker[] = [];
   const pausesMs: unknown[] = [];

@@ -155,6 +155,13 @@ export class MountedDisk {
     rmSync(join(this.folder, 'filler'));
   }
 
+  /** As `LastingDisk.closeForWriting`. */
+  closeForWriting(): () => void {
+    execFileSync('mount', ['--bind', this.folder, this.folder]);
+    execFileSync('mount', ['-o', 'remount,bind,ro', this.folder]);
+    return () => execFileSync('umount', ['-l', this.folder]);
+  }
+
   remove(): void {
     execFileSync('umount', ['-l', this.folder]);
     rmSync(this.folder, { recursive: true });

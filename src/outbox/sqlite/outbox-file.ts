@@ -193,14 +193,15 @@ const checkpointPages = 4000;
  * for an empty one. Throws `Unusable` when it cannot be used.
  */
 export function openOutboxFile(path: string, isKnown = false, memory: OutboxMemory = 'usual'): DatabaseSync {
-  if (isKnown) {
-    if (!existsSync(path)) throw new Unusable(`${path} is not there any more`);
-  } else {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    closeSync(openSync(path, 'a', 0o600));
-  }
-  const db = new DatabaseSync(path);
+  let db: DatabaseSync | undefined;
   try {
+    if (isKnown) {
+      if (!existsSync(path)) throw new Unusable(`${path} is not there any more`);
+    } else {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      closeSync(openSync(path, 'a', 0o600));
+    }
+    db = new DatabaseSync(path);
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
     db.exec(`PRAGMA cache_size = -${cacheKiB[memory]}; PRAGMA wal_autocheckpoint = ${checkpointPages}`);
     const version = Number(db.prepare('PRAGMA user_version').get()?.user_version ?? 0);
@@ -212,7 +213,7 @@ export function openOutboxFile(path: string, isKnown = false, memory: OutboxMemo
     db.exec(`PRAGMA user_version = ${schemaSteps.length}; COMMIT`);
     return db;
   } catch (error) {
-    db.close();
+    db?.close();
     if (error instanceof Unusable) throw error;
     throw new Unusable(unusableText(path, error, join(dirname(path), madeListName)), { cause: error });
   }

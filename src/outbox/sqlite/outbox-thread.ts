@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Unavailable, Unusable } from '../../failures.ts';
+import { isReadOnlyFile, Unavailable, Unusable } from '../../failures.ts';
 import { OpenedFile } from '../../opened-file.ts';
 import type { FailedBy, OutboxCall, OutboxReply, OutboxRequest, OutboxStart } from './messages.ts';
 import { openOutboxFile } from './outbox-file.ts';
@@ -96,6 +96,10 @@ function serve(opened: Opened): void {
   const { db, rows, reports } = opened;
   const waiting: Waiting[] = [];
   let isClosing = false;
+  /** What changes nothing succeeds where nothing can be kept: whoever only looks would take the outbox for sound. */
+  let isProven = false;
+  /** Nothing can be kept by this thread's connection, whatever becomes of the disk: the next request has another thread. */
+  let isSpent = false;
 
   const perform = performer(opened);
 
@@ -104,8 +108,10 @@ function serve(opened: Opened): void {
     try {
       file.refuseMoved();
       db.exec('BEGIN IMMEDIATE');
+      if (!isProven) rows.prove();
       const answers = group.map(({ id, asked }) => ({ id, value: perform(asked) }));
       db.exec('COMMIT');
+      isProven = true;
       reports.done();
       tell({ kind: 'answers', answers });
     } catch (error) {
@@ -118,15 +124,20 @@ function serve(opened: Opened): void {
         return;
       }
       const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      tell({ kind: 'failed', ids: group.map(one => one.id), message, of: failedBy(error) });
+      const of = failedBy(error);
+      isProven &&= of !== 'outage';
+      isSpent ||= isReadOnlyFile(error);
+      tell({ kind: 'failed', ids: group.map(one => one.id), message, of });
     }
   };
 
   const flush = () => {
+    if (!db.isOpen) return;
     const group = waiting.splice(0, groupMax);
     if (group.length > 0) transact(group);
-    if (waiting.length > 0) setImmediate(flush);
-    else if (isClosing) {
+    if (isSpent) tell({ kind: 'broken', message: 'its file was opened to be read alone', isUnusable: true });
+    else if (waiting.length > 0) setImmediate(flush);
+    if (isSpent || (isClosing && waiting.length === 0)) {
       db.close();
       port.close();
     }

@@ -59,6 +59,11 @@ export class OutboxRows {
     return this.#nextPlace++;
   }
 
+  /** Changes something that nobody reads: fails where nothing can be kept. */
+  prove(): void {
+    this.run("INSERT OR REPLACE INTO counter (name, value) VALUES ('proof', 0)");
+  }
+
   /** A transaction was undone, and with it what it reserved. */
   undone(): void {
     this.#reservedPlace = 0;

@@ -1,13 +1,17 @@
 import type { GraphError } from './destinations.ts';
 
 /*
- * What Meta refuses of a body that is JSON: its bounds, where a program written for Graph runs into them.
+ * What Meta refuses of a body that is JSON: its bounds, where a program written for Graph runs into them. Meta says of texts
+ * that they are UTF-8 and have so many characters, and not what one is: here it is a code point, as in the vendor's bounds.
  */
 
 const textCharsMax = 2000;
 const templateTextCharsMax = 640;
 const titleCharsMax = 20;
+const payloadCharsMax = 1000;
 const cardTextCharsMax = 80;
+const optInTitleCharsMax = 65;
+const optInsMax = 5;
 const quickRepliesMax = 13;
 const metadataCharsMax = 1000;
 
@@ -41,14 +45,14 @@ export function refusalOf(body: Fields): GraphError | undefined {
 
 function messageRefusal(message: Fields): GraphError | undefined {
   const { text, attachment, attachments, quick_replies: replies = [], metadata = '' } = message;
-  if (typeof text === 'string' && text.length > textCharsMax)
-    return bad('Length of param message[text] must be less than 2000');
-  if (typeof metadata !== 'string' || metadata.length > metadataCharsMax) return bad('Param metadata is too long');
+  if (tooLong(text, textCharsMax)) return bad('Length of param message[text] must be less than 2000');
+  if (typeof metadata !== 'string' || tooLong(metadata, metadataCharsMax)) return bad('Param metadata is too long');
   if (!Array.isArray(replies) || replies.length > quickRepliesMax) return bad('Too many quick replies');
   for (const reply of replies) {
     if (!isFields(reply) || tooLong(reply.title, titleCharsMax)) return bad('Title of a quick reply is too long');
     if (reply.title === '') return bad('Title of a quick reply is empty');
     if (reply.payload === '' && reply.image_url === undefined) return bad('Payload of a quick reply is empty');
+    if (tooLong(reply.payload, payloadCharsMax)) return bad('Payload of a quick reply is too long');
   }
   if (attachment === undefined && attachments === undefined)
     return typeof text === 'string' && text !== '' ? undefined : bad('Message cannot be empty', 2018034);
@@ -82,8 +86,13 @@ function templateRefusal(payload: Fields): GraphError | undefined {
     }
     case 'notification_messages': {
       const { elements = [payload] } = payload;
-      const isWhole = Array.isArray(elements) && elements.every(one => isFields(one) && Boolean(one.payload));
-      return isWhole ? undefined : bad('Param payload is required');
+      if (!Array.isArray(elements) || elements.length < 1 || elements.length > optInsMax)
+        return bad('Invalid number of elements');
+      for (const element of elements) {
+        if (!isFields(element) || !element.payload) return bad('Param payload is required');
+        if (tooLong(element.title, optInTitleCharsMax)) return bad('Length of param title must be at most 65');
+      }
+      return undefined;
     }
     case 'media':
     case 'one_time_notif_req':
@@ -111,7 +120,8 @@ function buttonsRefusal(buttons: unknown): GraphError | undefined {
     if (tooLong(button.title, titleCharsMax)) return bad('Title of a button is too long');
     if (button.type === 'web_url' && !button.url) return bad('Url of a button is empty', 2018041);
     if (button.type === 'postback' && !button.payload) return bad('Payload of a button is empty', 2018040);
-    if (button.type === 'postback' && tooLong(button.payload, 1000)) return bad('Payload of a button is too long');
+    if (button.type === 'postback' && tooLong(button.payload, payloadCharsMax))
+      return bad('Payload of a button is too long');
     if (button.type === 'phone_number' && !String(button.payload).startsWith('+'))
       return bad('A phone number must begin with +');
   }
@@ -123,5 +133,6 @@ export function isFields(value: unknown): value is Fields {
 }
 
 function tooLong(value: unknown, charsMax: number): boolean {
-  return typeof value === 'string' && value.length > charsMax;
+  // Of most texts the units of UTF-16 tell already, of which there are never fewer.
+  return typeof value === 'string' && value.length > charsMax && [...value].length > charsMax;
 }

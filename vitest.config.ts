@@ -187,6 +187,7 @@ export default defineConfig({
           ...common,
           name: 'long',
           include: [longTests],
+          globalSetup: programSetup,
           testTimeout: 3_600_000,
           maxWorkers: 1,
           sequence: { groupOrder: 3 },

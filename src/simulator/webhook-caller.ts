@@ -12,6 +12,7 @@ const furtherCallEvents = 100;
 const answerMsMax = 5000;
 /** Meta calls again at once a few times, then ever less often, and gives up after an hour. */
 const pausesMs = [0, 0, 1000, 5000, 15_000, 60_000, 300_000, 600_000, 900_000, 900_000, 900_000];
+export const longestPauseMs = Math.max(...pausesMs);
 
 /** Calls a webhook as Meta does: signed, in batches, again when it is not answered with 200. */
 export class WebhookCaller {

@@ -9,7 +9,6 @@ import { DatabaseSync } from 'node:sqlite';
 import type { LogRecord } from '../src/domain/message.ts';
 import { noError, pendingAccepted } from '../src/domain/registry.ts';
 import { makeDictionary } from '../src/store/block/dictionary.ts';
-import { columnFields, hashValue } from '../src/store/block/hash.ts';
 import { blockRowsMax, frameRows } from '../src/store/block/layout.ts';
 import { BlockMaker } from '../src/store/block/make-block.ts';
 import { Block, unpacked } from '../src/store/block/read-block.ts';
@@ -72,7 +71,7 @@ function blocks(): { readonly blocks: readonly Block[]; readonly bytes: number; 
   const samples = bodies.filter((_, i) => i % every === 0);
   const frames = samples.map((_, i) => bodies.slice(i * every + 1, i * every + 1 + frameRows));
   const dictionary = makeDictionary(samples, frames);
-  const newMaker = () => new BlockMaker(seed, blockRowsMax, dictionary);
+  const newMaker = () => new BlockMaker(blockRowsMax, dictionary);
   const close = (maker: BlockMaker) => {
     const bytes = maker.bytes();
     writeSync(file, bytes, 0, bytes.byteLength, offset);
@@ -89,7 +88,7 @@ function blocks(): { readonly blocks: readonly Block[]; readonly bytes: number; 
   for (const log of logs()) {
     const body = Buffer.from(logJson(log));
     const began = performance.now();
-    maker.add({ account, sentAt: log.sentAt, body, log });
+    maker.add({ account, sentAt: log.sentAt, body });
     if (maker.rows === blockRowsMax) maker = close(maker);
     spentMs += performance.now() - began;
   }
@@ -105,24 +104,12 @@ function bodiesAt(block: Block | undefined, rows: readonly number[]): void {
 }
 
 const spread = (run: number, end: number) => (run * 7919 + 13) % end;
-const destinationHash = (value: string) => hashValue(seed, account, columnFields.indexOf('destination'), value);
 
 try {
   const plain = plainTable();
   const made = blocks();
   const rowsOf = (first: number, last: number) => `SELECT * FROM message WHERE id BETWEEN ${first} AND ${last}`;
   const scattered = plain.database.prepare('SELECT * FROM message WHERE id IN (SELECT value FROM json_each(?))');
-  const ofSender = plain.database.prepare(
-    "SELECT count(*) FROM message WHERE status_group = 'DELIVERED' AND sender = ?",
-  );
-  const counted = (block: Block) => {
-    const column = block.column('sender');
-    if (column?.kind !== 'codes') return 0;
-    const code = column.values.indexOf('44113496003') + 1;
-    let count = 0;
-    for (const one of column.codes) if (one === code) count++;
-    return count;
-  };
   console.table({
     'bytes a message': { blocks: made.bytes / messages, 'plain table': plain.bytes / messages },
     'making one, µs': { blocks: made.makingUs },
@@ -156,13 +143,6 @@ try {
       'plain table': medianUs(50, run =>
         scattered.all(JSON.stringify(Array.from({ length: 50 }, (_, i) => 1 + spread(run * 50 + i, messages)))),
       ),
-    },
-    'absent, all blocks': {
-      blocks: medianUs(300, run => made.blocks.filter(one => one.mayHave(destinationHash(`${run}`)))),
-    },
-    'of a sender, counted': {
-      blocks: medianUs(10, () => made.blocks.reduce((sum, block) => sum + counted(block), 0)),
-      'plain table': medianUs(10, () => ofSender.get('44113496003')),
     },
   });
   plain.database.close();

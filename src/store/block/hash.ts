@@ -12,8 +12,8 @@ export const lookUpFields = [
   'campaignReferenceId',
 ] as const satisfies readonly ExactName[];
 
-/** The fields that have a column; their places are part of their hashes, so further ones come last. */
-export const columnFields = [
+/** All fields that are hashed; their places are part of their hashes, so further ones come last. */
+export const hashedFields = [
   ...lookUpFields,
   'generalStatus',
   'errorName',

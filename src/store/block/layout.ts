@@ -93,7 +93,7 @@ export class FoundDirectory {
     const isEarlier = version === 2;
     this.directory = isEarlier ? { ...directory, frameRows: frameRowsBefore } : directory;
     this.bytes = text.byteLength;
-    const words = wordsIn(Uint8Array.from(isEarlier ? rest : zstdDecompressSync(rest)));
+    const words = new Uint32Array(Uint8Array.from(isEarlier ? rest : zstdDecompressSync(rest)).buffer);
     const lengths = isEarlier ? words.filter((_, i) => i % 2 === 0) : words;
     this.#sums = isEarlier ? words.filter((_, i) => i % 2 === 1) : undefined;
     this.starts = new Uint32Array(lengths.length + 1);
@@ -118,14 +118,4 @@ export function readDirectory(read: ReadBytes, blockBytes: number): FoundDirecto
 
 export function directoryFlaws(read: ReadBytes, blockBytes: number): readonly string[] {
   return endFlaws(directoryEnds, read, blockBytes);
-}
-
-export function wordsIn(bytes: Uint8Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
-  return new Uint32Array(bufferOf(bytes));
-}
-
-/** The bytes in a buffer of their own, if they have none: numbers of several bytes must begin at a multiple of these. */
-export function bufferOf(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {
-  const { buffer, byteOffset, byteLength } = bytes;
-  return byteLength === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength);
 }

@@ -1,9 +1,7 @@
 import { crc32, zstdDecompressSync } from 'node:zlib';
-import type { ExactName } from '../../domain/filter-fields.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { nodeCrypto } from '../../threads.ts';
-import { mayContain } from './bloom.ts';
-import { type Column, codesIn, timesIn, valuesIn } from './columns.ts';
+import { accountsIn, timesIn } from './columns.ts';
 import { DamagedBlock } from './damage.ts';
 import { prefixBytes, type ReadBytes } from './ends.ts';
 import {
@@ -12,7 +10,6 @@ import {
   type FoundDirectory,
   type Part,
   readDirectory,
-  wordsIn,
   zstdOptions,
 } from './layout.ts';
 
@@ -193,25 +190,7 @@ export class Block {
   }
 
   accounts(): ArrayLike<AccountId> {
-    const values = valuesIn(this.#whole('accounts.values')).map(Number);
-    const codes = codesIn(Uint8Array.from(zstdDecompressSync(this.#whole('accounts'))), values.length);
-    return Float64Array.from(codes, code => values[code - 1] ?? 0);
-  }
-
-  /** `undefined` when no row has a value. */
-  column(name: ExactName): Column | undefined {
-    if (this.#has(`${name}.hashes`)) return { kind: 'hashes', hashes: wordsIn(this.#whole(`${name}.hashes`)) };
-    if (!this.#has(`${name}.codes`)) return undefined;
-    const values = valuesIn(this.#whole(`${name}.values`));
-    return { kind: 'codes', codes: codesIn(this.#whole(`${name}.codes`), values.length), values };
-  }
-
-  /** Whether a row may have a value with this hash (`hashValue`), of whichever field; `false` is certain. */
-  mayHave(hash: number): boolean {
-    const { filter } = this.#found.directory.parts;
-    if (filter === undefined) return false;
-    const { offset, bytes } = filter;
-    return mayContain((from, count) => this.#readFrom(offset + from, count), bytes, hash);
+    return accountsIn(this.#whole('accounts'), this.#whole('accounts.values'));
   }
 
   /** What of the block is not what was written, a part or a frame a step. */
@@ -224,12 +203,8 @@ export class Block {
 
   #readDictionary(): Uint8Array | undefined {
     const [dictionary, copy] = dictionaryParts;
-    if (!this.#has(dictionary)) return undefined;
+    if (this.#found.directory.parts[dictionary] === undefined) return undefined;
     return flawOf(() => this.#whole(dictionary)) === undefined ? this.#whole(dictionary) : this.#whole(copy);
-  }
-
-  #has(name: string): boolean {
-    return this.#found.directory.parts[name] !== undefined;
   }
 
   #part(name: string): Part {
@@ -240,10 +215,6 @@ export class Block {
 
   #whole(name: string): Uint8Array<ArrayBuffer> {
     const { offset, bytes, crc } = this.#part(name);
-    return this.#sound(name, offset, bytes, crc);
-  }
-
-  #sound(name: string, offset: number, bytes: number, crc: number | undefined): Uint8Array<ArrayBuffer> {
     const read = this.#readFrom(offset, bytes);
     if (read.byteLength < bytes) throw new DamagedBlock(name, 'it is cut short');
     if (crc32(read) !== crc) throw new DamagedBlock(name, 'its checksum does not match');

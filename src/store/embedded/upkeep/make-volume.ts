@@ -90,7 +90,7 @@ function* write(disk: Disk, path: string, header: IndexHeader, rows: Rows, block
     const blocksOf = function* (kind: Pick<Kind<never>, 'rows' | 'dictionary'>): Generator<void, VolumeBlock[]> {
       const blocks: VolumeBlock[] = [];
       const dictionary = kind.dictionary();
-      const newMaker = () => new BlockMaker(hashSeed, blockRows, dictionary);
+      const newMaker = () => new BlockMaker(blockRows, dictionary);
       let [maker, taken] = [newMaker(), 0];
       const close = () => {
         const bytes = maker.bytes();

@@ -1,6 +1,6 @@
 import { exactFields, type Filtered } from '../../../domain/filter-fields.ts';
 import { integer, type Row } from '../../../postgres/cells.ts';
-import { columnFields, hashValue } from '../../block/hash.ts';
+import { hashedFields, hashValue } from '../../block/hash.ts';
 import { packFrame, withSum } from '../../block/layout.ts';
 import { identityIn, logColumnCount, logColumns, type Place, placeIn, stateIn } from '../rows/log-row.ts';
 import type { Slice } from '../rows/slices.ts';
@@ -40,7 +40,7 @@ export const keyFields = exactFields.filter(({ name }) => name !== 'messageId');
 
 /** As a column of integers holds it. */
 export function keyOf(seed: number, slice: Slice, { name }: (typeof exactFields)[number], value: string): number {
-  return hashValue(seed, slice, columnFields.indexOf(name), value) | 0;
+  return hashValue(seed, slice, hashedFields.indexOf(name), value) | 0;
 }
 
 /** A block to be kept, and what leads to its frames. */

@@ -1,6 +1,6 @@
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -186,18 +186,19 @@ describe('export', () => {
     const folder = temporaryFolder();
     const output = join(folder, 'out.csv');
     writeFileSync(output, 'old');
-    // One that was killed could not remove its own.
-    writeFileSync(join(folder, `.sentlog-export.${hostname()}.${spawnSync('true').pid}.x`), 'half');
-    const [underWay, elsewhere] = [`${hostname()}.${process.pid}`, `another-machine.1`];
-    const others = [underWay, elsewhere].map(one => `.sentlog-export.${one}.x`).sort();
-    for (const name of others) writeFileSync(join(folder, name), 'half');
+    // One that was killed could not remove its own; one of a container with the same name and number may be under way.
+    const abandoned = join(folder, '.sentlog-export.x');
+    writeFileSync(abandoned, 'half');
+    utimesSync(abandoned, 0, Date.now() / 1000 - 7200);
+    const underWay = `.sentlog-export.${hostname()}.${spawnSync('true').pid}.x`;
+    writeFileSync(join(folder, underWay), 'half');
     expect(await run(['export', ...on, '--format', 'csv', '--sender', 's', '--output', output])).toEqual({
       code: 0,
       stdout: '',
       stderr: '',
     });
     expect(readFileSync(output, 'utf8')).toBe(rows);
-    expect(readdirSync(folder).sort()).toEqual([...others, 'out.csv']);
+    expect(readdirSync(folder).sort()).toEqual([underWay, 'out.csv']);
     expect(asked).toEqual(['/messenger/1/logs/export?format=ndjson', '/messenger/1/logs/export?sender=s&format=csv']);
   });
 
@@ -233,7 +234,7 @@ describe('export', () => {
     });
     const [code] = await once(child, 'close');
     expect(code).toBe(1);
-    expect(meanwhile[0]).toMatch(`.sentlog-export.${hostname()}.${child.pid}.`);
+    expect(meanwhile[0]).toMatch(/^\.sentlog-export\./);
     expect(stderr).toMatch(/0\.0 MB written, \d+\.\d MB a second/);
     expect(stderr).toMatch(/stopped: \S+ is as it was\n$/);
     expect(readFileSync(output, 'utf8')).toBe('old');

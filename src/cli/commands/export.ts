@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync, type Stats } from 'node:fs';
-import { open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { lstat, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { clientOf, clientOptions } from '../client.ts';
@@ -36,8 +35,14 @@ export function addExport(program: Command): void {
   });
 }
 
-/** What an export of this machine has written so far, with its process after it. */
-const unfinishedBegin = `.sentlog-export.${hostname()}.`;
+/** What an export has written so far. */
+const unfinishedBegin = '.sentlog-export.';
+
+/**
+ * Nobody writes any more to what was not written to for so long: an answer that brings nothing for minutes is broken off. Names
+ * and processes do not tell it, since containers that share a folder may have the same ones.
+ */
+const abandonedAfterMs = 3_600_000;
 
 /** Beside the file under another name first, so that a broken export leaves nothing that looks like a whole one. */
 async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promise<void> {
@@ -48,14 +53,15 @@ async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promi
   };
   const target = await targetOf(path).catch(cannot);
   const folder = dirname(target.path);
-  const written = target.replaceable ? join(folder, `${unfinishedBegin}${process.pid}.${randomUUID()}`) : path;
+  const written = target.replaceable ? join(folder, `${unfinishedBegin}${randomUUID()}`) : path;
   const remove = () => target.replaceable && rmSync(written, { force: true });
   const release = beforeEnd(remove);
   try {
-    if (target.replaceable) await removeUnfinished(folder).catch(cannot);
     const file = await open(written, 'w').catch(cannot);
     const progress = new ExportProgress();
     try {
+      // By the clock that the others' times are of, too.
+      if (target.replaceable) await removeAbandoned(folder, (await file.stat()).mtimeMs).catch(cannot);
       for await (const bytes of stream) {
         await file.writeFile(bytes).catch(cannot);
         progress.wrote(bytes.length);
@@ -75,31 +81,23 @@ async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promi
 }
 
 /** What exports into this folder left there that were killed: they could not remove it. */
-async function removeUnfinished(folder: string): Promise<void> {
-  const names = await unlessForbidden(readdir(folder), []);
-  for (const name of names) {
-    const pid = name.startsWith(unfinishedBegin) ? Number.parseInt(name.slice(unfinishedBegin.length), 10) : 0;
-    const isLeft = pid > 0 && (pid === process.pid || !isRunning(pid));
-    if (isLeft) await unlessForbidden(rm(join(folder, name), { force: true }), undefined);
+async function removeAbandoned(folder: string, nowMs: number): Promise<void> {
+  for (const name of await unlessOutOfReach(readdir(folder), [])) {
+    if (!name.startsWith(unfinishedBegin)) continue;
+    const path = join(folder, name);
+    const found = await unlessOutOfReach(lstat(path), undefined);
+    const isLeft = found?.isFile() && found.mtimeMs < nowMs - abandonedAfterMs;
+    if (isLeft) await unlessOutOfReach(rm(path, { force: true }), undefined);
   }
 }
 
-/** What others left, or who may write into a folder and not look into it, is no reason not to export. */
-async function unlessForbidden<T>(step: Promise<T>, otherwise: T): Promise<T> {
+/** What others left or took away, or who may write into a folder and not look into it, is no reason not to export. */
+async function unlessOutOfReach<T>(step: Promise<T>, otherwise: T): Promise<T> {
   try {
     return await step;
   } catch (error) {
-    if (codeOf(error) !== 'EACCES' && codeOf(error) !== 'EPERM') throw error;
+    if (!['EACCES', 'EPERM', 'ENOENT'].some(code => code === codeOf(error))) throw error;
     return otherwise;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // Another user's may not be signalled.
-    return codeOf(error) !== 'ESRCH';
   }
 }
 

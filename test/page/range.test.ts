@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { inputText } from '../../web/src/view/format.ts';
-import { boundsOf, fixed, isOver, presetsWithin, type Range } from '../../web/src/view/range.ts';
+import { boundsOf, fixed, isOver, presetsWithin, type Range, rangeFlaw } from '../../web/src/view/range.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -66,4 +66,11 @@ test.each([
   [3650, ['90d', '1y', 'all']],
 ])('a log that goes back %s days → offers ranges as far, and all of it', (days, last) => {
   expect(presetsWithin(days * dayMs).slice(-last.length)).toEqual(last);
+});
+
+test('a range without a moment → whether its end is before its beginning or at it', () => {
+  expect(rangeFlaw(1, 2)).toBeUndefined();
+  expect(rangeFlaw(-Infinity, Infinity)).toBeUndefined();
+  expect(rangeFlaw(2, 2)).toBe('The range ends where it begins.');
+  expect(rangeFlaw(3, 2)).toBe('The range ends before it begins.');
 });

@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { queryOf } from '../../src/client/query.ts';
 import { filterFields } from '../../src/domain/filter-fields.ts';
+import { textFlaw } from '../../src/domain/text-search.ts';
 import { asWritten, parseLogsQuery } from '../../src/wire/query/filter-query.ts';
 import { searchOf, viewOf } from '../../web/src/view/address.ts';
 import { KnownValues } from '../../web/src/view/known-values.ts';
 import { filterOf, listFields, only } from '../../web/src/view/view.ts';
-import { listOf, listText, searchFields, waysToWrite } from '../../web/src/view/written.ts';
+import { isWords, listOf, listText, searchFields, waysToWrite } from '../../web/src/view/written.ts';
 
 describe('what somebody writes', () => {
   test.each([
@@ -40,6 +41,22 @@ describe('what somebody writes', () => {
         expect(listOf(field, listText(field, values))).toEqual(values);
       }),
     );
+  });
+
+  test('any text → offered as words where the log takes it so; what an address has beyond that is told', () => {
+    const term = fc.stringMatching(/^(?:[a-z]{1,3}|"a b"|"|-|—|\u{1f600}|é)$/u);
+    const texts = fc.array(term, { minLength: 1, maxLength: 60 }).map(terms => terms.join(' '));
+    fc.assert(
+      fc.property(texts, text => {
+        if (isWords(text)) expect(textFlaw(text)).toBeUndefined();
+        const { conditions, ignored } = viewOf(`?${new URLSearchParams({ text })}`);
+        expect(isWords(text) ? conditions.text : ignored).toEqual([isWords(text) ? text : `text=${text}`]);
+      }),
+    );
+    const many = (count: number) => Array.from({ length: count }, (_, index) => `w${index}`).join(' ');
+    expect([20, 21].map(count => isWords(many(count)))).toEqual([true, false]);
+    expect([20, 21].map(count => textFlaw(many(count)) === undefined)).toEqual([true, false]);
+    expect([200, 201].map(count => isWords('x'.repeat(count)))).toEqual([true, false]);
   });
 
   test('any text → the log is asked for what it takes: digits are the number of an error where it takes that alone', () => {

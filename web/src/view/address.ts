@@ -12,6 +12,7 @@ import {
   rooms,
   type View,
 } from './view.ts';
+import { isWords } from './written.ts';
 import { isZone, localZone, utcZone, type Zone } from './zone.ts';
 
 /** What is left out is asked for by names of these endings. */
@@ -101,7 +102,7 @@ function valuesOf(parameters: Parameters, field: Field, ending: Ending): readonl
   if (field === 'generalStatus')
     return parameters.all(field + ending, value => groupNames.some(group => group === value));
   if (isList(field)) return parameters.all(field + ending);
-  const value = parameters.one(field + ending, text => text);
+  const value = parameters.one(field + ending, text => (field !== 'text' || isWords(text) ? text : undefined));
   return value === undefined ? [] : [value];
 }
 

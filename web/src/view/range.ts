@@ -56,6 +56,11 @@ export type Range =
 /** A range, and whose clock it is read by. */
 export type Ranged = { readonly range: Range; readonly zone: Zone };
 
+/** Why no moment is in a range; `undefined` where there is one. */
+export function rangeFlaw(sinceMs: number, untilMs: number): string | undefined {
+  return sinceMs < untilMs ? undefined : `The range ends ${untilMs < sinceMs ? 'before' : 'where'} it begins.`;
+}
+
 /** Whether messages sent from now on can belong to the view. */
 export function isOpenEnded(range: Range): boolean {
   return 'last' in range || range.untilMs === undefined;

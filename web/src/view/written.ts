@@ -35,6 +35,8 @@ export function listText(field: Field, values: readonly string[]): string {
 
 /** The bound of the two lists of ids at the API. */
 const listCharsMax = 2048;
+/** The bounds of `text`. */
+export const wordsMax = 20;
 const wordsCharsMax = 200;
 
 /** What a field may hold where somebody writes this: the likeliest first. */
@@ -57,7 +59,8 @@ export function waysToWrite(field: SearchField, text: string): readonly (readonl
 
 /** Whether the log can be searched for this as words. */
 export function isWords(text: string): boolean {
-  return /[^ -/:-@[-`{-~]/.test(text) && text.length <= wordsCharsMax;
+  const terms = text.match(/"[^"]*"?|[^\s"]+/g)?.filter(term => /[0-9A-Za-z\u0080-\uffff]/.test(term)) ?? [];
+  return terms.length > 0 && terms.length <= wordsMax && text.length <= wordsCharsMax;
 }
 
 /** What a field is asked for that nothing was found in; `undefined` when it cannot be asked for so many. */

@@ -1,10 +1,10 @@
-import { type FormEvent, useId } from 'react';
+import { type FormEvent, useId, useState } from 'react';
 import type { FeedState } from '../../log/feed.ts';
 import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
 import { isOpenEnded } from '../../view/range.ts';
 import { type Field, fieldLabels, fields, groupNames, listFields } from '../../view/view.ts';
-import { listOf, listText } from '../../view/written.ts';
+import { isWords, listOf, listText, wordsMax } from '../../view/written.ts';
 import { localZone, utcZone, zoneName, zoneNames } from '../../view/zone.ts';
 import { FormButtons } from '../forms/form-buttons.tsx';
 import { Popover } from '../forms/popover.tsx';
@@ -118,9 +118,12 @@ function FilterMenu() {
 
 function FilterForm({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
   const { view, change } = usePage();
+  const [tooMuch, setTooMuch] = useState(false);
   const apply = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
+    const words = String(form.get('text'));
+    if (words.trim() !== '' && !isWords(words)) return setTooMuch(true);
     const conditions = fields.flatMap(field => {
       const text = String(form.get(field) ?? '').trim();
       const values = isList(field) ? listOf(field, text) : text === '' ? [] : [text];
@@ -142,6 +145,7 @@ function FilterForm({ id, onClose }: { readonly id: string; readonly onClose: ()
           />
         </label>
       ))}
+      <p role="alert">{tooMuch && `As text, 1 to ${wordsMax} words can be looked for.`}</p>
       <FormButtons onClose={onClose} />
     </form>
   );

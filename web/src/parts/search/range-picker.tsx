@@ -2,7 +2,7 @@ import { type FormEvent, useId, useState } from 'react';
 import { nowMs } from '../../api/server-clock.ts';
 import { usePage } from '../../page-context.ts';
 import { inputMoments, inputText, shortMomentText, spanText } from '../../view/format.ts';
-import { boundsOf, presetLabels, presetsWithin, type Range } from '../../view/range.ts';
+import { boundsOf, presetLabels, presetsWithin, type Range, rangeFlaw } from '../../view/range.ts';
 import { offsetText, turnText, type Zone, zoneName } from '../../view/zone.ts';
 import { FormButtons } from '../forms/form-buttons.tsx';
 import { Popover } from '../forms/popover.tsx';
@@ -49,7 +49,7 @@ function rangeText({ sinceMs, untilMs }: Extract<Range, { readonly sinceMs?: unk
 function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
   const { view, change } = usePage();
   const { sinceMs, untilMs } = boundsOf(view, nowMs());
-  const [flaw, setFlaw] = useState<string>();
+  const [told, tell] = useState<string>();
   const apply = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
@@ -61,8 +61,8 @@ function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () 
     };
     const since = moment('since', sinceMs);
     const until = moment('until', untilMs);
-    if (since !== undefined && until !== undefined && since >= until)
-      return setFlaw('The range ends before it begins.');
+    const flaw = rangeFlaw(since ?? -Infinity, until ?? Infinity);
+    if (flaw !== undefined) return tell(flaw);
     change(one => ({
       ...one,
       range: since === undefined && until === undefined ? { last: 'all' } : { sinceMs: since, untilMs: until },
@@ -74,7 +74,7 @@ function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () 
       <MomentField name="since" label="From" before={sinceMs} />
       <MomentField name="until" label="Until (not included)" before={untilMs} />
       <p className="quiet">In {zoneName(view.zone)}. Left empty: without a bound. Or drag over the chart.</p>
-      <p role="alert">{flaw}</p>
+      <p role="alert">{told}</p>
       <FormButtons onClose={onClose} />
     </form>
   );

@@ -5,7 +5,7 @@ import { troubleOf } from '../../api/trouble.ts';
 import type { LogBook } from '../../log/book.ts';
 import { usePage } from '../../page-context.ts';
 import { momentText, msOf } from '../../view/format.ts';
-import { boundsOf } from '../../view/range.ts';
+import { boundsOf, rangeFlaw } from '../../view/range.ts';
 import { filterOf } from '../../view/view.ts';
 import { localZone } from '../../view/zone.ts';
 import { CopyButton, quoted } from '../message/copies.tsx';
@@ -80,7 +80,7 @@ function Empty() {
   const everything = 'last' in view.range && view.range.last === 'all';
   const isBare = useIsBare(!narrowed && !everything) || (!narrowed && everything);
   const { sinceMs = -Infinity, untilMs = Infinity } = boundsOf(view, nowMs());
-  const outcome = untilMs <= sinceMs ? 'The range ends before it begins.' : 'No message matches.';
+  const outcome = rangeFlaw(sinceMs, untilMs) ?? 'No message matches.';
   return (
     <div className="table-state">
       <p>

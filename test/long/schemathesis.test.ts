@@ -76,9 +76,11 @@ const endless = ['--exclude-operation-id', 'followLogs'];
 test.for<[carrier: string, what: string, which: readonly string[]]>([
   [
     'simulated',
-    'every operation but those of a carrier',
-    [...endless, '--exclude-path-regex', '^/manage/1/senders|^/webhooks/meta'],
+    'every operation but those of a carrier and recording',
+    [...endless, '--exclude-operation-id', 'recordLogs', '--exclude-path-regex', '^/manage/1/senders|^/webhooks/meta'],
   ],
+  // As many cases as all others together: each edge of each content, in each shape that a record may have.
+  ['simulated', 'recording', ['--include-operation-id', 'recordLogs']],
   ['graph', 'senders and webhooks', ['--include-path-regex', '^/manage/1/senders|^/webhooks']],
 ])(
   'a server with the carrier %s, %s → nothing is answered but what the description says',

@@ -105,6 +105,10 @@ describe('what lies over the page', () => {
     // Escape was meant.
     await page.getByRole('button', { name: 'Filter …' }).click();
     expect(await page.getByLabel('Sender', { exact: true }).inputValue()).toBe('');
+    // What the log would refuse leaves the form where it is.
+    await page.getByLabel('Text', { exact: true }).fill('word '.repeat(21));
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByText('As text, 1 to 20 words can be looked for.').waitFor();
   });
 
   test('a dialog → stays where a click began in it, and where what it does would end with it', async () => {

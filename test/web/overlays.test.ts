@@ -199,3 +199,14 @@ test('a range that ends where or before it begins → says which, and is turned 
   await page.getByRole('button', { name: 'Turn it round' }).click();
   await expect.poll(() => page.locator('.reached').textContent()).toBe('10 messages, all of them');
 });
+
+test('a message that is open at 1024 pixels → leaves a filter whole, with what removes it', async () => {
+  const page = await seeded(5);
+  await page.setViewportSize({ width: 1024, height: 768 });
+  await page.goto(`${subject.url}/?generalStatus=UNDELIVERABLE`);
+  await page.locator('#row-0').click();
+  await page.getByRole('heading', { name: 'Timeline' }).waitFor();
+  const box = (name: string) => page.getByRole('button', { name }).boundingBox();
+  const [remove, next] = [await box('Remove the filter Status'), await box('Clear all')];
+  expect((remove?.x ?? Infinity) + (remove?.width ?? 0)).toBeLessThanOrEqual(next?.x ?? 0);
+});

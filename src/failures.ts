@@ -73,12 +73,28 @@ export function isReadOnlyFile(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === readOnlyCode;
 }
 
+/** SQLITE_IOERR_READ and SQLITE_IOERR_CORRUPTFS. */
+const unreadCodes: ReadonlySet<unknown> = new Set([266, 8458]);
+
+/** Whether the disk did not give what stands in a file, for a bad sector say: it is not told whether it ever will. */
+export function isUnread(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  if ('syscall' in error) return error.syscall === 'read' && 'code' in error && error.code === 'EIO';
+  return 'errcode' in error && unreadCodes.has(error.errcode);
+}
+
+/** What to do about a file that keeps a server from starting so. */
+export const unreadAdvice =
+  'start again once the disk gives it; if it never does, copy the file with ddrescue, which leaves zeros for what cannot ' +
+  'be read, and put the copy in its place: what it lacks is told then';
+
 /** In a data folder, which databases were made there, a name a line: one that is named and gone is missed. */
 export const madeListName = 'databases';
 
 /** Why a file cannot be used and, where it is damaged, what to do about it; `listPath` may name the file. */
 export function unusableText(path: string, error: unknown, listPath?: string): string {
   const away = listPath === undefined ? 'move it away' : `move it away and remove its line from ${listPath}`;
-  const advice = isDamagedFile(error) ? `: restore it from a backup, or ${away} to begin without what it holds` : '';
+  const restore = `: restore it from a backup, or ${away} to begin without what it holds`;
+  const advice = isDamagedFile(error) ? restore : isUnread(error) ? `: ${unreadAdvice}` : '';
   return `cannot use ${path}: ${error instanceof Error ? error.message : error}${advice}`;
 }

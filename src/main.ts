@@ -8,7 +8,7 @@ import { Registry } from 'prom-client';
 import { announcement, emulatorAnnouncement } from './announcement.ts';
 import { type Config, maskedConfig } from './config.ts';
 import type { AccountId } from './domain/message.ts';
-import { Unavailable, Unusable } from './failures.ts';
+import { isUnread, Unavailable, Unusable, unreadAdvice } from './failures.ts';
 import { tellFigures } from './http/figures.ts';
 import { createMetrics } from './http/metrics/metrics.ts';
 import { readPage } from './http/page/page-files.ts';
@@ -382,8 +382,10 @@ function startError(error: unknown, { host, port, dataDir, store }: Config): unk
     default:
       if ('syscall' in error && error.syscall === 'listen')
         return new StartError(`cannot listen on port ${port} of ${host}: ${error.message}`, options);
-      if ('syscall' in error || error.code === 'ERR_SQLITE_ERROR')
-        return new StartError(`cannot use the data folder ${dataDir}: ${error.message}`, options);
+      if ('syscall' in error || error.code === 'ERR_SQLITE_ERROR') {
+        const advice = isUnread(error) ? `: ${unreadAdvice}` : '';
+        return new StartError(`cannot use the data folder ${dataDir}: ${error.message}${advice}`, options);
+      }
       return error;
   }
 }

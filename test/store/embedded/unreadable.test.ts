@@ -1,9 +1,12 @@
-import { mkdirSync, renameSync, rmdirSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { existsSync, mkdirSync, renameSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
-import { type Store, StoreUnavailable } from '../../../src/store/store.ts';
-import { numberedIds, recordNumbered, SqliteLog, until, walkIds } from '../../support/sqlite-log.ts';
+import { type Store, StoreUnavailable, StoreUnusable } from '../../../src/store/store.ts';
+import { numberedIds, recordNumbered, SqliteLog, submission, until, walkIds } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { SimulatedLog } from './simulated-log.ts';
 
 const now = 1_800_000_000_000;
 
@@ -16,6 +19,65 @@ function makeUnreadable(path: string): () => void {
     renameSync(`${path}.away`, path);
   };
 }
+
+/** A disk with bad sectors in one file. */
+function withBadSectors(at: string): Disk {
+  const open = new Map<number, string>();
+  return {
+    ...systemDisk,
+    open(path, mode) {
+      const file = systemDisk.open(path, mode);
+      open.set(file, path);
+      return file;
+    },
+    read(file, into, position) {
+      if (open.get(file) === at) throw Object.assign(new Error(`EIO at ${at}`), { code: 'EIO', syscall: 'read' });
+      return systemDisk.read(file, into, position);
+    },
+  };
+}
+
+/** Two messages in a sealed segment, and one in the next. */
+function closedLog(): { readonly dataDir: string; readonly folder: Folder } {
+  const dataDir = temporaryFolder();
+  const log = new SimulatedLog(dataDir, systemDisk, 2);
+  for (let number = 0; number < 3; number++)
+    log.record({ account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions: [submission(number)] });
+  log.seal();
+  log.close();
+  return { dataDir, folder: new Folder(dataDir) };
+}
+
+test.each([
+  ['the rows of the youngest segment', (folder: Folder) => folder.journal(2)],
+  ['the ledger', ({ dataDir }: Folder) => join(dataDir, 'ledger')],
+])(
+  'the disk does not give %s at the start → refused in one line that says what to do, and nothing is moved',
+  (_, at) => {
+    const { dataDir, folder } = closedLog();
+    const refused = () => new SimulatedLog(dataDir, withBadSectors(at(folder)), 2);
+    expect(refused).toThrow(StoreUnusable);
+    expect(refused).toThrow(/^EIO at .*: start again once the disk gives it; .*ddrescue/);
+    expect(existsSync(join(dataDir, 'damaged'))).toBe(false);
+    const log = new SimulatedLog(dataDir, systemDisk, 2);
+    onTestFinished(() => log.close());
+    expect(log.found.damaged).toEqual([]);
+  },
+);
+
+test('the disk does not give an index at the start → it is made again of the rows', () => {
+  const { dataDir, folder } = closedLog();
+  const log = new SimulatedLog(dataDir, withBadSectors(folder.index(1)), 2);
+  onTestFinished(() => log.close());
+  expect(log.found).toMatchObject({ damaged: [], rebuilt: [{ id: 1 }] });
+});
+
+test('the system does not read a file → the error names it', () => {
+  const path = temporaryFolder();
+  const folder = systemDisk.open(path, 'read');
+  onTestFinished(() => systemDisk.close(folder));
+  expect(() => systemDisk.read(folder, new Uint8Array(8), 0)).toThrow(`read '${path}'`);
+});
 
 test('the disk does not give a file of a segment → told until it does, nothing is moved or made again, and the others serve', async () => {
   const log = new SqliteLog({ dataDir: temporaryFolder() });

@@ -63,10 +63,28 @@ export type Disk = {
 const openFlags = { read: 'r', write: 'w', update: constants.O_RDWR | constants.O_CREAT } as const;
 const ownerOnly = 0o600;
 
+/** Of open files: that one cannot be read the system says without its path, as it has it for other calls. */
+const openPaths = new Map<number, string>();
+
 export const systemDisk: Disk = {
-  open: (path, mode) => openSync(path, openFlags[mode], mode === 'update' ? ownerOnly : undefined),
-  close: file => closeSync(file),
-  read: (file, into, position) => readSync(file, into, 0, into.byteLength, position),
+  open(path, mode) {
+    const file = openSync(path, openFlags[mode], mode === 'update' ? ownerOnly : undefined);
+    openPaths.set(file, path);
+    return file;
+  },
+  close(file) {
+    openPaths.delete(file);
+    closeSync(file);
+  },
+  read(file, into, position) {
+    try {
+      return readSync(file, into, 0, into.byteLength, position);
+    } catch (error) {
+      const path = openPaths.get(file);
+      if (error instanceof Error && path !== undefined) error.message += ` '${path}'`;
+      throw error;
+    }
+  },
   write(file, from, position) {
     for (let done = 0; done < from.byteLength; )
       done += writeSync(file, from, done, from.byteLength - done, position + done);

@@ -1,4 +1,5 @@
 import type { EpochMs } from '../../../domain/message.ts';
+import { isUnread } from '../../../failures.ts';
 import { recoverRows, restoreRows } from '../damage/row-recovery.ts';
 import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
@@ -198,7 +199,8 @@ function loadSealed(
     index.verify(index.sectionNames().filter(name => sectionsAtStart.includes(name) || name.startsWith('counts.')));
   } catch (error) {
     index?.close();
-    if (!(error instanceof DamagedIndex)) throw error;
+    // All that it holds can be made of the rows again.
+    if (!(error instanceof DamagedIndex) && !isUnread(error)) throw error;
     rebuild(error.message);
     return undefined;
   }

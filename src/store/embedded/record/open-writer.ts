@@ -1,5 +1,7 @@
+import { isUnread, unreadAdvice } from '../../../failures.ts';
 import { limits } from '../../../limits.ts';
 import { OutcomeTally } from '../../outcomes.ts';
+import { StoreUnusable } from '../../store.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
 import { Folder } from '../files/folder.ts';
 import { Ledger } from '../files/ledger.ts';
@@ -34,11 +36,20 @@ export function openWriter(
   tell: (reply: WriterReply) => void,
   onDisk: Disk = systemDisk,
 ): OpenedWriter {
+  try {
+    return opened(data, tell, onDisk);
+  } catch (cause) {
+    // It may pass: nothing is taken for lost that the disk may give yet.
+    throw isUnread(cause) ? new StoreUnusable(`${cause.message}: ${unreadAdvice}`, { cause }) : cause;
+  }
+}
+
+function opened(data: ThreadData, tell: (reply: WriterReply) => void, onDisk: Disk): OpenedWriter {
   const folder = new Folder(data.dataDir, onDisk, data);
   const { disk } = folder;
   const logFile = new LogFile(data.dataDir, disk);
-  using opened = new DisposableStack();
-  const ledger = opened.adopt(new Ledger(data.dataDir, disk, data.hashSeed), one => one.letGo());
+  using parts = new DisposableStack();
+  const ledger = parts.adopt(new Ledger(data.dataDir, disk, data.hashSeed), one => one.letGo());
   // The youngest goes on taking what it was made for.
   const before = Math.min(folder.segmentIds().length, data.segmentsMax) - 1;
   const size = nextSize(data, before);
@@ -51,7 +62,7 @@ export function openWriter(
   const nextSequence = Math.max(last, begun.sequence) + gap;
   const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
   const waiting = openWaitingFile(data.dataDir, data, disk, ledger.waiting);
-  opened.defer(() => waiting.file.close());
+  parts.defer(() => waiting.file.close());
   const waitingReports = new WaitingReports(waiting, data.waiting, ledger);
   const outcomes = new OutcomeTally();
   const reserve = new Reserve(data.dataDir, disk);
@@ -83,7 +94,7 @@ export function openWriter(
   tell({ type: 'loaded', log: { segments, damaged, recovered: log.recovered, rebuilt: log.rebuilt }, activeId });
   const joining = writer.adopt(log, goesOn);
   // From here on the writer closes them.
-  opened.move();
+  parts.move();
   return { writer, reserve, waitingReports, outcomes, joining };
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import { isUnread } from '../../../failures.ts';
 import { limits } from '../../../limits.ts';
 import { OpenedFile } from '../../../opened-file.ts';
 import { DamagedRow, isDamage, OtherFormat } from '../files/damage.ts';
@@ -85,6 +86,7 @@ function openOrMend(
     if (isNeeded && (disk.size(path) ?? 0) === 0) throw new DamagedRow('the file (it is missing or empty)');
     return { file: new WaitingFile(path, kept) };
   } catch (error) {
+    if (isUnread(error)) error.message += ` '${path}'`;
     if (!isDamage(error)) throw error;
     removeWhole(path + mendedSuffix, disk);
     const mended = new WaitingFile(path + mendedSuffix, kept);

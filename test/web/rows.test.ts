@@ -169,6 +169,34 @@ describe('a book', () => {
     book.release();
     expect(book.stale).toBe(true);
   });
+
+  test('whatever changes what can be read of it → is another version at once, before listeners hear of it', async () => {
+    const state = (book: LogBook) =>
+      JSON.stringify([book.count, book.waiting, book.stale, book.changes, ids(book), book.row(0)?.status.groupName]);
+    const step = fc.oneof(
+      fc.integer({ min: -2000, max: 9 }).map(index => (book: LogBook) => book.take(logAt(index))),
+      fc.integer({ min: 900, max: 1100 }).map(count => (book: LogBook) => {
+        for (let i = 0; i < count; i++) book.take(logAt(-3000 - i));
+      }),
+      fc.boolean().map(holding => (book: LogBook) => book.hold(holding)),
+      fc.constant((book: LogBook) => book.release()),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step), fc.boolean(), async (steps, begins) => {
+        const book = new LogBook(paged(10).fetchPage, () => true);
+        if (begins) {
+          book.begin();
+          await settled();
+        }
+        for (const take of steps) {
+          const before = { state: state(book), version: book.version() };
+          take(book);
+          if (state(book) !== before.state) expect(book.version()).not.toBe(before.version);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
 });
 
 describe('what is read and shown', () => {

@@ -37,6 +37,10 @@ export class LogBook {
     return () => this.#listeners.delete(listener);
   };
 
+  /**
+   * Changes with all that can be read here, at once, though listeners hear of it now and then: React drops the effects of
+   * a rendering that something else asked for if no snapshot has changed, and would never run those of what was read.
+   */
   readonly version = (): number => this.#version;
 
   get count(): number {
@@ -95,18 +99,18 @@ export class LogBook {
     if (this.#waitingMore) this.#stale = true;
     this.#shown = [...this.#waiting, ...this.#shown].sort(newestFirst);
     this.#waiting = [];
-    this.#notify(true);
+    this.#changedNow();
   }
 
   /** Takes in a new or changed log; `true` when it is new to the view and kept. A log taken twice is there once. */
   take(log: Log): boolean {
+    this.#changed();
     if (!this.walk.started) {
       if (this.#early.length < arrivalsMax) this.#early.push(log);
       else this.#stale = true;
       return false;
     }
     this.#changes += 1;
-    this.#notify(false);
     if (this.walk.replace(log)) return false;
     if (this.#known.has(log.messageId)) {
       const put = (one: Log) => (one.messageId === log.messageId ? log : one);
@@ -144,15 +148,22 @@ export class LogBook {
     const early = this.#early;
     this.#early = [];
     for (const log of early) this.take(log);
-    this.#notify(true);
+    this.#changedNow();
   }
 
-  #notify(now: boolean): void {
-    if (now) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-      this.#version += 1;
-      for (const listener of this.#listeners) listener();
-    } else this.#timer ??= setTimeout(() => this.#notify(true), notifyEveryMs);
+  #changed(): void {
+    this.#version += 1;
+    this.#timer ??= setTimeout(() => this.#tell(), notifyEveryMs);
+  }
+
+  #changedNow(): void {
+    this.#version += 1;
+    this.#tell();
+  }
+
+  #tell(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const listener of this.#listeners) listener();
   }
 }

@@ -38,26 +38,15 @@ export class Batch {
     this.#idOf = idOf;
   }
 
-  /** The events that match, in their order; `undefined` when there are none. */
-  matching(matches: Matches): Chunk | undefined {
+  /** The events that match, in their order; `undefined` when there are none. Words may take milliseconds to look for in each. */
+  async matching(matches: Matches): Promise<Chunk | undefined> {
     // Pages ask for the same with an ever newer `sentSince`: it is what they find that is shared, not the filter.
-    let found = '';
-    for (const [index, { log }] of this.#changes.entries()) if (matches(log)) found += String.fromCharCode(index);
-    return this.#chunkOf(found);
-  }
-
-  /** The same, for words, which may take milliseconds to look for in each. */
-  async matchingInSlices(matches: Matches): Promise<Chunk | undefined> {
     let found = '';
     for (const [index, { log }] of this.#changes.entries()) {
       const pause = this.#slices.pause();
       if (pause !== undefined) await pause;
       if (matches(log)) found += String.fromCharCode(index);
     }
-    return this.#chunkOf(found);
-  }
-
-  #chunkOf(found: string): Chunk | undefined {
     if (found === '') return undefined;
     const known = this.#chunks.get(found);
     if (known !== undefined) return known;

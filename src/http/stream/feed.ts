@@ -1,5 +1,4 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { asksForText } from '../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { Slices } from '../../slices.ts';
@@ -145,11 +144,8 @@ export class Feed {
     const batch = new Batch(changes, this.#deps.idOf);
     const chunks = new Map<string, Chunk | undefined>();
     // Whoever joins meanwhile comes last in the map, and has a turn too.
-    for (const [key, [first]] of this.#joined) {
-      if (chunks.has(key) || first?.matches === undefined) continue;
-      const { matches } = first;
-      chunks.set(key, isForWords(first) ? await batch.matchingInSlices(matches) : batch.matching(matches));
-    }
+    for (const [key, [first]] of this.#joined)
+      if (!chunks.has(key)) chunks.set(key, first?.matches && (await batch.matching(first.matches)));
     // Nothing may be awaited between the last look at who has joined and the new place.
     if (this.#isStopped) return false;
     let events = 0;
@@ -209,7 +205,7 @@ export class Feed {
     let text = '';
     const slices = new Slices();
     for (const [index, { log, place }] of changes.entries()) {
-      const pause = isForWords(listener) ? slices.pause() : undefined;
+      const pause = slices.pause();
       if (pause !== undefined) await pause;
       if (!listener.matches?.(log)) continue;
       text += logEvent(idOf(place), log);
@@ -265,8 +261,4 @@ export class Feed {
     this.#deps.logger.error({ err: error }, 'a stream failed');
     for (const listener of [...concerned]) listener.destroy();
   }
-}
-
-function isForWords({ who: { filter } }: Listener): boolean {
-  return filter !== undefined && asksForText(filter);
 }

@@ -10,7 +10,8 @@ export type Upstream = { readonly url: string; close(): Promise<void> };
 export async function serveUpstream(log: MadeLog, { seed, startsAt }: MadeTraffic): Promise<Upstream> {
   let now = startsAt;
   const infobip = new SimulatedInfobip({ seed: String(seed), clock: () => now, keys: [upstreamKey], log });
-  const server = createServer((request, response) => {
+  // A connection that the server closes for being idle may be one that a starved process is writing on: the caller closes them.
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     const { method = 'GET', url = '/', headers } = request;
     now = Number(headers[clockHeader]);
     log.liveFrom = Number(headers[liveHeader] ?? Number.POSITIVE_INFINITY);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { EpochMs } from '../domain/message.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
+import { withDoubtful, withoutDoubtful } from './doubtful.ts';
 import { isCrowdedAt } from './looks.ts';
 import {
   edgeMs,
@@ -139,7 +140,7 @@ function begun(place: Place, whole: Read, answer: PageAnswer, askedAt: EpochMs, 
   const theirNow = whole.until;
   const { reads, gaps } = rest(whole, answer, {});
   return {
-    ...place,
+    ...withDoubtful(place, whole, answer, reads, { askedAt, theirNow }),
     begunAt: theirNow,
     head: theirNow,
     headReadAt: askedAt,
@@ -161,9 +162,11 @@ function read(
   if (asked.kind === 'status') return place;
   const { reads, gaps } = rest(asked, answer);
   const others = place.reads.filter(one => !isSame(one, asked));
-  const lost = reads.length > 0 ? [] : leftMeanwhile(asked, answer, now + place.skewMs);
+  const theirNow = now + place.skewMs;
+  const lost = reads.length > 0 ? [] : leftMeanwhile(asked, answer, theirNow);
+  const known = step.begins && asked.doubts !== undefined ? withoutDoubtful(place, asked) : place;
   const moved = {
-    ...place,
+    ...withDoubtful(known, asked, answer, reads, { askedAt, theirNow }),
     reads: bounded([...reads, ...others]),
     gaps: [...gaps, ...lost].reduce(withGap, place.gaps),
   };
@@ -202,8 +205,7 @@ function rest(
   bounds: WalkBounds = boundsOf(asked),
 ): { readonly reads: readonly Read[]; readonly gaps: Place['gaps'] } {
   const none = { reads: [], gaps: [] };
-  const isBeyond = bounds.since === undefined ? seen.some(({ sentAt }) => sentAt < asked.from) : isBehind(asked, seen);
-  if (count === 0 || isBeyond) return none;
+  if (count === 0 || isBehind(asked, seen)) return none;
   const within = seen.filter(({ sentAt }) => sentAt >= asked.from);
   const oldest = within.reduce((a, { sentAt }) => Math.min(a, sentAt), Number.POSITIVE_INFINITY);
   const { walk, isOpen, isRefused, ...range } = asked;
@@ -212,7 +214,7 @@ function rest(
   // The page before once more: the cursor was taken no notice of, and each further one would lead here again.
   if (walk !== undefined && oldest + 1 >= asked.until) {
     if (newest > oldest) return { reads: [range], gaps: [] };
-    if (shown !== undefined && shown === walk.shown) return crowded(range);
+    if (shown !== undefined && shown === walk.shown) return crowded(range, count);
   }
   const isRepeated = next !== undefined && (next === walk?.cursor || (isRefused === true && oldest + 1 >= asked.until));
   if (next !== undefined && !isRepeated) {
@@ -230,7 +232,7 @@ function rest(
   if (count < limits.pageLogsMax ? next === undefined || isRefused === true : next === undefined && hasCursor)
     return none;
   if (isOpen === true || oldest + 1 < asked.until) return { reads: [{ ...range, until: oldest + 1 }], gaps: [] };
-  return crowded(range);
+  return crowded(range, count);
 }
 
 type WalkBounds = Omit<NonNullable<Read['walk']>, 'cursor' | 'shown'>;
@@ -247,12 +249,12 @@ function digestOf(seen: readonly Seen[]): string {
   return createHash('sha256').update(JSON.stringify(ids)).digest('base64url');
 }
 
-/** A page full of one millisecond says nothing of what else that has: it is read by status group. */
-function crowded(range: Read): { readonly reads: readonly Read[]; readonly gaps: Place['gaps'] } {
+/** A page full of one millisecond says nothing of what else that has: it is read by status group. What is not full has all. */
+function crowded(range: Read, count: number): { readonly reads: readonly Read[]; readonly gaps: Place['gaps'] } {
   const at = range.until - 1;
   const below = at > range.from ? [{ ...range, until: at }] : [];
   const isUnread = range.kind === 'head' || range.kind === 'catchUp';
-  if (!isUnread) return { reads: below, gaps: [] };
+  if (!isUnread || count < limits.pageLogsMax) return { reads: below, gaps: [] };
   if (range.group !== undefined)
     return {
       reads: below,

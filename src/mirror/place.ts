@@ -31,6 +31,8 @@ const readSchema = Type.Object({
   isRefused: Type.Optional(Type.Boolean()),
   /** One millisecond that has more messages than a page holds is read by status group. */
   group: Type.Optional(Type.String()),
+  /** How often it was read before, with something amiss each time. */
+  doubts: Type.Optional(Type.Integer()),
 });
 
 /** A range of `sentAt` that was looked at as a whole: all that is pending in it was pending then. */
@@ -77,6 +79,10 @@ const placeSchema = Type.Object({
   reads: Type.Array(readSchema),
   /** How far each of the `passes` has looked again. */
   passes: Type.Array(moment),
+  /** What was read first with something amiss, to be read once more: how often it was, and when last, by our clock. */
+  doubtful: Type.Optional(
+    Type.Array(Type.Object({ from: moment, until: moment, readAt: moment, doubts: Type.Integer() })),
+  ),
   /** What was not read before it left the other side's log, oldest first. */
   gaps: Type.Array(gapSchema),
   /** Nothing is asked before this, by our clock. */

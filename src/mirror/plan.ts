@@ -1,5 +1,6 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
+import { doubtfulDue, doubtfulFrom } from './doubtful.ts';
 import { unreadFirst, withEdge } from './edge.ts';
 import { looksFrom } from './looks.ts';
 import { headPace, passes, passTurnsMax, type Terms, turnsOf, windowMs } from './pace.ts';
@@ -69,12 +70,12 @@ function patientStep(place: Place, due: readonly Followed[], now: EpochMs, terms
   const theirNow = now + place.skewMs;
   const of = turnsOf(place, terms);
   // What comes late is looked for too, however much there is to be followed.
-  const late = place.turn % of.late === of.late - 1 ? again(place, theirNow) : undefined;
+  const late = place.turn % of.late === of.late - 1 ? again(place, now) : undefined;
   if (late !== undefined) return late;
   const status = statusStep(place, due, { now, theirNow }, terms);
   const catchUp = unreadFirst(place, theirNow, terms);
   if (catchUp !== undefined && (status === undefined || place.turn % of.status !== 0)) return pageOf(catchUp, true);
-  return status === undefined ? again(place, theirNow) : askedFor(status);
+  return status === undefined ? again(place, now) : askedFor(status);
 }
 
 function askedFor(of: StatusStep): Step {
@@ -85,10 +86,15 @@ function askedFor(of: StatusStep): Step {
 /** Messages that are due are given so many at a time, younger and older ones. */
 export const dueMax = 2000;
 
-function again(place: Place, theirNow: EpochMs): Step | undefined {
+function again(place: Place, now: EpochMs): Step | undefined {
   const begun = place.reads.find(read => read.kind === 'again');
   if (begun !== undefined) return pageOf(begun, true);
-  let next: { readonly step: Step; readonly turns: number } | undefined;
+  const theirNow = now + place.skewMs;
+  const doubtful = doubtfulDue(place, now);
+  let next: { readonly step: Step; readonly turns: number } | undefined = doubtful && {
+    step: { ...begin(doubtful.read), isPatient: true },
+    turns: doubtful.turns,
+  };
   for (const [pass, { ageMs, everyMs }] of passes.entries()) {
     const [from, until] = [place.passes[pass], theirNow - ageMs];
     const turns = from === undefined ? 0 : (until - from) / everyMs;
@@ -151,8 +157,10 @@ export function settled(place: Place, now: EpochMs, terms: Terms): Place {
     const isUnread = reads.some(read => read.kind === 'catchUp' && read.from <= at && read.until >= until);
     return isUnread ? until : Math.min(until, Math.max(at, until - passTurnsMax * everyMs));
   };
+  const { doubtful: _, ...others } = place;
   const left = {
-    ...place,
+    ...others,
+    ...doubtfulFrom(place, horizon),
     head: Math.max(head, horizon),
     reads,
     looks: looksFrom(withUnknown(place.looks ?? [], place.head, place.headReadAt), horizon),

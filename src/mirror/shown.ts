@@ -20,6 +20,8 @@ export type PageAnswer = {
   readonly seen: readonly Seen[];
   /** Messages in it, also those of which nothing can be made. */
   readonly count: number;
+  /** Some of them were not taken. */
+  readonly isFlawed?: boolean;
   /** The other side walks by cursor. */
   readonly hasCursor: boolean;
   readonly next?: string;

@@ -138,7 +138,8 @@ export class MirrorWorker {
         isRefused: false,
       };
     const { seen, ...counts } = await this.#record(read, askedAt, dated.skewMs, signal);
-    const moved = advance(dated, step, { ...page, seen, count: results.length }, askedAt, clock(), terms);
+    const shown = { ...page, seen, count: results.length, isFlawed: counts.refused > 0 };
+    const moved = advance(dated, step, shown, askedAt, clock(), terms);
     return { moved: { ...moved, place: counted(moved.place, counts) }, isRefused: false };
   }
 

@@ -1,8 +1,8 @@
 import { serverSettings } from '../src/config.ts';
 import type { Kind } from '../src/setting-kinds.ts';
 
-/** Those that the chart sets by values of its own: a port that its probes and its service do not know serves nobody. */
-const ofTheChart: readonly string[] = ['SENTLOG_PORT', 'SENTLOG_DATA_DIR', 'SENTLOG_STORE'];
+/** Those that the chart or its image sets: where probes and service do not find it, the server serves nobody. */
+const ofTheChart: readonly string[] = ['SENTLOG_HOST', 'SENTLOG_PORT', 'SENTLOG_DATA_DIR', 'SENTLOG_STORE'];
 
 /** What the schema of the chart's values says of the variables in `env`: each setting by its name, with the form of its texts. */
 export function chartSettings(): object {

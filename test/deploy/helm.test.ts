@@ -36,6 +36,7 @@ test('values → allowed as they stand, and over a database; what cannot be is n
     { env: { SENTLOG_MERGE: true } },
     // Of the chart's own: another port is one that its probes do not know.
     { env: { SENTLOG_PORT: '9090' } },
+    { env: { SENTLOG_HOST: '127.0.0.1' } },
     { env: { SENTLOG_DATA_DIR: '/data' } },
     { env: { SENTLOG_STORE: 'postgres://log' } },
     { service: { type: 'ClusterIP', port: '80' } },
@@ -129,6 +130,22 @@ describe('where helm is', () => {
     expect(server.spec.template.spec.containers[0]).toMatchObject({ image: `sentlog:${version}` });
     expect(server.spec.template.metadata.labels).toMatchObject(server.spec.selector.matchLabels);
     return expect(helm('lint', chart, ...args).stdout).toContain('0 chart(s) failed');
+  });
+
+  test.each([
+    ['log', 'log'],
+    ['123', 'sentlog-123'],
+    ['a.b', 'a-b'],
+    ['x'.repeat(53), 'x'.repeat(52)],
+    [`${'x'.repeat(51)}-7`, 'x'.repeat(51)],
+  ])('a release %s → everything is called %s, as Kubernetes takes it', (release, name) => {
+    if (!hasHelm) return expect(helm('version').error).toMatchObject({ code: 'ENOENT' });
+    const { stdout } = helm('template', release, chart, '--set', 'ingress.enabled=true');
+    const rendered = parseAllDocuments(stdout).map(document => document.toJS());
+    expect(rendered.map(({ metadata }) => metadata.name)).toEqual([name, name, name]);
+    const { StatefulSet, Ingress } = Object.fromEntries(rendered.map(one => [one.kind, one]));
+    expect(StatefulSet.spec.serviceName).toBe(name);
+    return expect(Ingress.spec.rules[0].http.paths[0].backend.service.name).toBe(name);
   });
 
   test('values that the schema forbids → refused', () => {

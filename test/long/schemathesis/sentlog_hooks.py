@@ -46,7 +46,7 @@ def reachable(value):
         return [reachable(one) for one in value]
     if isinstance(value, dict):
         return {
-            name: {**one, "url": "https://reports.example/"}
+            name: {**one, "url": os.environ["SENTLOG_REPORTS"]}
             if name in ("delivery", "seen") and isinstance(one, dict) and "url" in one
             else reachable(one)
             for name, one in value.items()

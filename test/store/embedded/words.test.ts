@@ -180,6 +180,28 @@ describe('words of sealed segments', () => {
     }
   });
 
+  test('an account whose ids have more different pieces than there is room for → costs others nothing, and hides nothing', () => {
+    const idOf = (i: number) =>
+      String.fromCodePoint(0x4e00 + (i % 20_000), 0x4e00 + Math.floor(i / 20_000), 97 + (i % 26));
+    const own = { ...submissionOf(0), status: pendingAccepted, error: noError };
+    const words = new LiveWords(1, 1402);
+    words.learn(2, 0, own);
+    const mayHave = (account: AccountId, text: string) => words.test(account, askedKeysOf(text));
+    const othersMayHave = mayHave(2, 'absent');
+    expect(othersMayHave(0)).toBe(false);
+    for (let ordinal = 1; ordinal <= 1400; ordinal++) {
+      const messageId = Array.from({ length: 60 }, (_, i) => idOf(ordinal * 60 + i)).join('');
+      words.learn(1, ordinal, { ...own, messageId });
+    }
+    expect(othersMayHave(0)).toBe(false);
+    expect(mayHave(2, 'tenth0')(0)).toBe(true);
+    expect(mayHave(2, own.messageId.slice(1, 6))(0)).toBe(true);
+    expect(mayHave(1, idOf(70))(1)).toBe(true);
+    words.learn(2, 1401, { ...own, messageId: 'another-id' });
+    expect(mayHave(2, 'another')(1401)).toBe(true);
+    expect(mayHave(2, 'absent')(1401)).toBe(false);
+  });
+
   test('segments that are full → the sealer makes their words, which count as bytes and go with them', async () => {
     const own = new SqliteLog({ segmentMessagesMax: 600 });
     onTestFinished(() => own.remove());

@@ -11,7 +11,7 @@ const numbersOfMessage = bitsOfMessage / 32;
 const bitsOfWord = 4;
 /** A message with more words may have any. */
 const wordsMax = 60;
-/** Pieces of ids beyond which nothing is told of ids. */
+/** Different pieces of ids that are kept, of all accounts. */
 const piecesMax = 200_000;
 const anyWord = 0xffffffff;
 
@@ -23,7 +23,7 @@ export class LiveWords {
   readonly #seed: number;
   readonly #bits: Uint32Array;
   readonly #known: Uint8Array;
-  readonly #pieces = new Set<number>();
+  readonly #pieces = new IdPieces();
 
   /** `messages`: how many the segment has room for. */
   constructor(seed: number, messages: number) {
@@ -41,21 +41,20 @@ export class LiveWords {
       for (const word of words)
         for (const bit of bitsOf(wordHash(this.#seed, account, word)))
           this.#bits[from + (bit >> 5)] = (this.#bits[from + (bit >> 5)] ?? 0) | (1 << (bit & 31));
-    if (this.#pieces.size <= piecesMax)
-      for (const id of idTexts(log))
-        for (const piece of idPiecesOf(id)) this.#pieces.add(pieceHash(this.#seed, account, piece));
+    for (const id of idTexts(log))
+      for (const piece of idPiecesOf(id)) this.#pieces.add(account, pieceHash(this.#seed, account, piece));
     this.#known[ordinal] = 1;
   }
 
   /** Whether a message of the account may have all terms. */
   test(account: AccountId, terms: readonly AskedKeys[]): MayBeAsked {
     let bits: readonly number[] = [];
-    let pieces = -1;
+    let changes = -1;
     return ordinal => {
       if (this.#known[ordinal] !== 1) return true;
       // Between two steps of a question others look messages through, whose ids may have what none had before.
-      if (pieces !== this.#pieces.size) {
-        pieces = this.#pieces.size;
+      if (changes !== this.#pieces.changes) {
+        changes = this.#pieces.changes;
         bits = this.#bitsOfAll(account, terms);
       }
       const from = ordinal * numbersOfMessage;
@@ -65,11 +64,43 @@ export class LiveWords {
 
   /** What a message has where it has all terms in its content; of a term that ids may have, nothing. */
   #bitsOfAll(account: AccountId, terms: readonly AskedKeys[]): readonly number[] {
-    if (this.#pieces.size > piecesMax) return [];
-    const hasPiece = (piece: string) => this.#pieces.has(pieceHash(this.#seed, account, piece));
+    const hasPiece = (piece: string) => this.#pieces.mayHave(account, pieceHash(this.#seed, account, piece));
     return terms
       .filter(({ inIds }) => !inIds.some(pieces => pieces.every(hasPiece)))
       .flatMap(({ words }) => words.flatMap(word => bitsOf(wordHash(this.#seed, account, word))));
+  }
+}
+
+/** Which pieces the ids of each account have. Where there is no more room, the account that has most of them is left out. */
+class IdPieces {
+  readonly #held = new Map<AccountId, Set<number>>();
+  readonly #leftOut = new Set<AccountId>();
+  #room = piecesMax;
+  /** Grows with everything that changes an answer. */
+  changes = 0;
+
+  add(account: AccountId, piece: number): void {
+    if (this.#leftOut.has(account)) return;
+    const held = this.#held.get(account) ?? new Set();
+    this.#held.set(account, held);
+    if (held.has(piece)) return;
+    held.add(piece);
+    this.changes++;
+    if (--this.#room < 0) this.#leaveMostOut();
+  }
+
+  /** Of an account that is left out any. */
+  mayHave(account: AccountId, piece: number): boolean {
+    return this.#leftOut.has(account) || this.#held.get(account)?.has(piece) === true;
+  }
+
+  #leaveMostOut(): void {
+    const [most] = [...this.#held].sort(([, a], [, b]) => b.size - a.size);
+    if (most === undefined) return;
+    const [account, { size }] = most;
+    this.#held.delete(account);
+    this.#leftOut.add(account);
+    this.#room += size;
   }
 }
 

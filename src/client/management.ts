@@ -22,6 +22,8 @@ export type Mirror = {
   /** How far back what is still to be read begins. */
   readonly unreadSince?: string;
   readonly answeredAt?: string;
+  /** Nothing is asked before, since the other side asked for a pause, or gave no answer. */
+  readonly restsUntil?: string;
   /** In the last minute. */
   readonly requestsUsed: number;
   readonly requestsLeft: number;

@@ -1,8 +1,9 @@
 import type { EpochMs } from '../domain/message.ts';
 import { Unusable } from '../failures.ts';
+import { formatDateTime } from '../wire/date-time.ts';
 import type { Terms } from './pace.ts';
 import { beginning, type Gap, type Place, readPlace } from './place.ts';
-import { settled } from './plan.ts';
+import { isResting, settled } from './plan.ts';
 import type { Mirror, MirrorRows } from './rows.ts';
 
 export type MirrorState = 'starting' | 'catching up' | 'following' | 'in trouble' | 'paused';
@@ -21,6 +22,8 @@ export type MirrorFigures = {
   /** How far back what is still to be read begins; absent when everything is read. */
   readonly unreadSince?: EpochMs;
   readonly answeredAt?: EpochMs;
+  /** Nothing is asked before, by our clock: the other side asked for a pause, or gave no answer. Absent when it may be asked. */
+  readonly restsUntil?: EpochMs;
   /** How long ago what is followed was asked for, of that which has waited longest; absent before the first answer. */
   readonly statusLagMs?: number;
   /** Followed messages that were not asked for within 90 seconds, as of the last request. */
@@ -59,6 +62,7 @@ export async function figuresOf(
   const { head, reads, newestSentAt, answeredAt, trouble, gaps, recorded, changed, refused, unsettled, asked } = place;
   const unread = reads.filter(read => read.kind === 'catchUp');
   const { requests } = await rows.spent(mirror.id, now);
+  const rests = mirror.pause === undefined && isResting(found, now);
   const reason = mirror.pause?.reason ?? trouble?.reason;
   const states: readonly (readonly [boolean, MirrorState])[] = [
     [mirror.pause !== undefined, 'paused'],
@@ -75,6 +79,7 @@ export async function figuresOf(
     ...(newestSentAt !== undefined && { newestSentAt }),
     ...(unread.length > 0 && { unreadSince: Math.min(...unread.map(read => read.from)) }),
     ...(answeredAt !== undefined && { answeredAt }),
+    ...(rests && { restsUntil: found.notBefore }),
     ...(asked !== undefined && { statusLagMs: Math.max(0, now - asked.since) }),
     statusesLate: asked?.late ?? 0,
     requestsUsed: requests,
@@ -96,11 +101,13 @@ export function behindOf({
   mirror,
   state,
   reason,
+  restsUntil,
   lagMs,
   statusLagMs,
   statusesLate,
 }: MirrorFigures): string | undefined {
-  if (state === 'paused' || state === 'in trouble') return `${state}: ${reason}`;
+  const rest = restsUntil === undefined ? '' : `; it asks again at ${formatDateTime(restsUntil)}`;
+  if (state === 'paused' || state === 'in trouble') return `${state}: ${reason}${rest}`;
   const told = [
     ...(lagMs !== undefined && lagMs > behindMs
       ? [`what was sent in the last ${shownSpan(lagMs)} is not read yet`]

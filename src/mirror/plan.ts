@@ -41,9 +41,7 @@ const idleMsMax = 5000;
  * whose time has come. The place must be `settled` for the same moment.
  */
 export function plan(place: Place, due: readonly Followed[], now: EpochMs, terms: Terms): Step {
-  // Where our clock was put back, what is to be waited for would come once more only after all of that.
-  const isPutBack = now < (place.trouble?.at ?? now);
-  if (now < place.notBefore && !isPutBack) return { kind: 'wait', ms: Math.min(place.notBefore - now, idleMsMax) };
+  if (isResting(place, now)) return { kind: 'wait', ms: Math.min(place.notBefore - now, idleMsMax) };
   if (place.head === undefined) return { kind: 'page', question: {}, begins: true, isPatient: false };
   const theirNow = now + place.skewMs;
   const pace = headPace(place, terms);
@@ -64,6 +62,11 @@ export function plan(place: Place, due: readonly Followed[], now: EpochMs, terms
   if (reading !== undefined) return pageOf(reading, false);
   const patient = patientStep(place, due, now, terms);
   return patient ?? { kind: 'wait', ms: Math.min(idleMsMax, Math.max(50, place.headReadAt + everyMs - now)) };
+}
+
+/** Whether nothing is asked yet. Where our clock was put back, what is to be waited for would come once more only after all of that. */
+export function isResting({ notBefore, trouble }: Place, now: EpochMs): boolean {
+  return now < notBefore && now >= (trouble?.at ?? now);
 }
 
 function patientStep(place: Place, due: readonly Followed[], now: EpochMs, terms: Terms): Step | undefined {

@@ -45,7 +45,7 @@ export class MirrorRunner {
   readonly #running = new Map<number, Running>();
   /** By a clock that nobody sets. */
   readonly #restingUntil = new Map<number, number>();
-  /** Why a mirror could not go on, until it is tried again. */
+  /** Why a mirror could not go on, until it does. */
   readonly #hindrances = new Map<number, string>();
   readonly #counts: SparingCounts;
   readonly #stopping = new AbortController();
@@ -146,12 +146,13 @@ export class MirrorRunner {
   /** Never rejects: a mirror that fails rests, and is tried again. */
   async #run(mirror: Mirror, signal: AbortSignal): Promise<void> {
     const { mirrors, rows, store, holder, fetch, clock, note, tracing } = this.options;
-    this.#hindrances.delete(mirror.id);
     try {
       const ask = askUpstream({ from: mirror.from, key: mirrors.key(mirror), fetch, clock });
       const terms = this.#terms(mirror);
       const others = { clock, random: Math.random, wait: waitOrStop, note, tracing };
-      await new MirrorWorker({ mirror, holder, rows, store, ask, terms, ...others }).run(signal);
+      await new MirrorWorker({ mirror, holder, rows, store, ask, terms, ...others }).run(signal, () =>
+        this.#hindrances.delete(mirror.id),
+      );
     } catch (error) {
       if (signal.aborted || error instanceof MirrorGone) return;
       this.#restingUntil.set(mirror.id, performance.now() + restMs);

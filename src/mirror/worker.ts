@@ -56,11 +56,12 @@ export class MirrorWorker {
     this.#options = options;
   }
 
-  /** Runs until it is stopped or has ended. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Runs until it is stopped or has ended; `wentOn` is called whenever something was kept. */
+  async run(signal: AbortSignal, wentOn: () => void): Promise<void> {
     while (!signal.aborted) {
       const next = await this.step(signal);
       if (next === 'ended') return;
+      if (next === 0) wentOn();
       if (next > 0) await this.#options.wait(next, signal);
     }
   }

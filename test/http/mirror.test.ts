@@ -61,7 +61,7 @@ test('a summary that covers a gap → not complete, with the gap; one beside it 
 });
 
 test('/metrics → every figure of each mirror, and never its key', async () => {
-  server = new TestServer({ mirrors });
+  server = new TestServer({ mirrors: { ...mirrors, figures: () => [{ ...figures, restsUntil: 1_700_000_000_500 }] } });
   for (let twice = 0; twice < 2; twice++) {
     const { body } = await server.call('/metrics');
     for (const line of [
@@ -70,6 +70,7 @@ test('/metrics → every figure of each mirror, and never its key', async () => 
       'lag_seconds{mirror="1"} 1.5',
       'status_lag_seconds{mirror="1"} 400.5',
       'late_messages{mirror="1"} 34',
+      'rests_until_timestamp_seconds{mirror="1"} 1700000000.5',
       'requests_used{mirror="1"} 12',
       'requests_left{mirror="1"} 48',
       'pending_messages{mirror="1"} 7',

@@ -155,13 +155,16 @@ function linesOf({
   name,
   state,
   reason,
+  restsUntil,
   behind,
   unreadSince,
   gaps,
   lastCheck,
 }: ReturnType<typeof shownFigures>): readonly string[] {
   return [
-    ...(reason === undefined ? [] : [`${name} is ${state}: ${reason}`]),
+    ...(reason === undefined
+      ? []
+      : [`${name} is ${state}: ${reason}${restsUntil === undefined ? '' : `; it asks again at ${restsUntil}`}`]),
     ...(reason !== undefined || behind === undefined ? [] : [`${name} is behind: ${behind}`]),
     ...(unreadSince === undefined ? [] : [`${name} still reads back to ${unreadSince}`]),
     ...gaps.map(gap => `${name} lacks ${gap.from} to ${gap.until}: ${gap.reason}`),
@@ -193,7 +196,7 @@ function shownMirror(
 const secondsOf = (ms: number | undefined) => (ms === undefined ? undefined : Math.round(ms / 1000));
 
 function shownFigures(figures: MirrorFigures) {
-  const { mirror, lagMs, statusLagMs, newestSentAt, unreadSince, answeredAt, followed, gaps, ...others } = figures;
+  const { mirror, lagMs, statusLagMs, newestSentAt, unreadSince, followed, gaps, ...others } = figures;
   return {
     name: mirror.name,
     ...others,
@@ -202,7 +205,8 @@ function shownFigures(figures: MirrorFigures) {
     behind: behindOf(figures),
     newestSentAt: date(newestSentAt),
     unreadSince: date(unreadSince),
-    answeredAt: date(answeredAt),
+    answeredAt: date(figures.answeredAt),
+    restsUntil: date(figures.restsUntil),
     pending: followed,
     lastCheck: shownCheck(mirror.lastCheck),
     gaps: gaps.map(gap => ({ from: date(gap.from), until: date(gap.until), reason: gap.reason })),

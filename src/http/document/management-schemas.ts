@@ -68,6 +68,10 @@ export const mirrorSchema = Type.Object(
     newestSentAt: Type.Optional(dateTime),
     unreadSince: Type.Optional(dateTime),
     answeredAt: Type.Optional(dateTime),
+    restsUntil: Type.Optional({
+      ...dateTime,
+      description: 'Nothing is asked before, since the other side asked for a pause, or gave no answer.',
+    }),
     requestsUsed: Type.Integer({ description: 'In the last minute.' }),
     requestsLeft: Type.Integer(),
     followed: Type.Integer({ description: 'Messages that are asked for again, since their status is not final.' }),

@@ -95,7 +95,7 @@ function shownCheck({ at, from, until, ...counts }: Check): ShownMirror['lastChe
 }
 
 function shown(told: MirrorFigures, { isRunning, progress, failure }: CheckState): ShownMirror {
-  const { mirror, gaps, newestSentAt, unreadSince, answeredAt, ...figures } = told;
+  const { mirror, gaps, newestSentAt, unreadSince, answeredAt, restsUntil, ...figures } = told;
   const { skewMs: _, ...others } = figures;
   const date = (ms: number | undefined) => (ms === undefined ? undefined : formatDateTime(ms));
   return {
@@ -112,6 +112,7 @@ function shown(told: MirrorFigures, { isRunning, progress, failure }: CheckState
       newestSentAt: date(newestSentAt),
       unreadSince: date(unreadSince),
       answeredAt: date(answeredAt),
+      restsUntil: date(restsUntil),
       lastCheck: mirror.lastCheck && shownCheck(mirror.lastCheck),
     }),
     gaps: gaps.map(({ from, until, reason }) => ({ from: formatDateTime(from), to: formatDateTime(until), reason })),

@@ -51,6 +51,11 @@ const gaugesOf: readonly Figure<number | undefined>[] = [
     help: 'Messages without a final status that were not asked for within 90 seconds',
     of: one => one.statusesLate,
   },
+  {
+    name: 'rests_until_timestamp_seconds',
+    help: 'When the other side is asked again that asked for a pause, or gave no answer',
+    of: one => one.restsUntil && one.restsUntil / 1000,
+  },
   { name: 'requests_used', help: 'Requests of the last minute', of: one => one.requestsUsed },
   { name: 'requests_left', help: 'What is left of the requests a minute', of: one => one.requestsLeft },
   {

@@ -40,7 +40,7 @@ export function Mirrors() {
 function MirrorCard({ mirror }: { readonly mirror: Mirror }) {
   const { view } = usePage();
   const act = useAct(list);
-  const { name, state, reason, behind, gaps, isBeingChecked, checkProgress, checkFailure } = mirror;
+  const { name, state, reason, restsUntil, behind, gaps, isBeingChecked, checkProgress, checkFailure } = mirror;
   const own = `${path}/${encodeURIComponent(name)}` as const;
   return (
     <article className="card" aria-label={`Mirror ${name}`}>
@@ -49,7 +49,12 @@ function MirrorCard({ mirror }: { readonly mirror: Mirror }) {
         <span className={`state state-${state.replaceAll(' ', '-')}`}>{state}</span>
         <span className="quiet">{inert(mirror.from)}</span>
       </header>
-      {reason !== undefined && <p className="note note-bad">{inert(reason, 500)}</p>}
+      {reason !== undefined && (
+        <p className="note note-bad">
+          {inert(reason, 500)}
+          {restsUntil !== undefined && `; asks again ${momentText(restsUntil, view.zone).slice(0, 19)}`}
+        </p>
+      )}
       {reason === undefined && behind !== undefined && <p className="note note-bad">Behind: {inert(behind, 500)}</p>}
       <MirrorFigures mirror={mirror} />
       {gaps.length > 0 && (

@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Credentials } from '../../src/accounts/credentials.ts';
@@ -113,4 +122,17 @@ describe.each(Object.keys(files))('%s', name => {
       for (const ask of opened.asked) await ask();
     },
   );
+
+  test('emptied under a server → nothing is read from it or kept in it, until it is filled again', async () => {
+    const path = join(temporaryFolder(), name);
+    const opened = await files[name]?.(path);
+    if (opened === undefined) throw new Error(name);
+    onTestFinished(opened.close);
+    for (const ask of opened.asked) await ask();
+    const held = readFileSync(path);
+    truncateSync(path);
+    for (const ask of opened.asked) await expect(ask(), ask.toString()).rejects.toThrow(`${path} was emptied`);
+    writeFileSync(path, held);
+    for (const ask of opened.asked) await ask();
+  });
 });

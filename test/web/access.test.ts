@@ -14,6 +14,13 @@ beforeAll(async () => {
 });
 afterEach(() => subject.closeTabs());
 
+const madeAccount = (name: string) =>
+  fetch(`${subject.url}/manage/1/accounts`, {
+    method: 'POST',
+    headers: { authorization: `App ${subject.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name }),
+  });
+
 test('an empty log → the line that fills it, which does', async () => {
   const page = await subject.page('');
   await page.getByText('The log holds no message yet.').waitFor();
@@ -73,7 +80,10 @@ test('a key and a user, made, used and taken away again → all on one page', as
 });
 
 test('an account, made on the page → its key opens it, and nothing else', async () => {
+  // As long as a name may be, without a place to break it.
+  expect((await madeAccount('w'.repeat(80))).status).toBe(200);
   const page = await subject.page('');
+  await page.setViewportSize({ width: 1024, height: 768 });
   await page.getByRole('button', { name: 'Access' }).click();
   await page.getByText('Make an account').click();
   await page.getByLabel('Name of the account').fill('shop');
@@ -81,6 +91,8 @@ test('an account, made on the page → its key opens it, and nothing else', asyn
   const key = await page.locator('.made code').innerText();
   await page.getByRole('table', { name: 'All accounts' }).getByRole('row', { name: /^shop/ }).waitFor();
   expect(await axeViolations(page)).toEqual([]);
+  const tooWide = "[...document.querySelectorAll('.listed')].filter(one => one.scrollWidth > one.clientWidth).length";
+  expect(await page.evaluate<number>(tooWide)).toBe(0);
   await page.getByLabel('Name of the account').waitFor({ state: 'hidden' });
   await page.getByText('Make an account').click();
   await page.getByLabel('Name of the account').fill('shop');
@@ -88,6 +100,7 @@ test('an account, made on the page → its key opens it, and nothing else', asyn
   await page.getByText('there is already an account "shop"').waitFor();
   // On a phone each line has the name of its column.
   await page.setViewportSize({ width: 390, height: 844 });
+  expect(await page.evaluate<number>(tooWide)).toBe(0);
   const names =
     "[...document.querySelectorAll('[aria-label=\"All accounts\"] td')].map(cell => getComputedStyle(cell, '::before').content)";
   expect(new Set(await page.evaluate<string[]>(names))).toEqual(new Set(['"Made"', '"Requests"']));
@@ -137,12 +150,7 @@ test('a key that is there → bound and unbound on the page; one’s own → tol
 });
 
 test('the only key that manages an account → said before it is revoked', async () => {
-  const made = await fetch(`${subject.url}/manage/1/accounts`, {
-    method: 'POST',
-    headers: { authorization: `App ${subject.key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'alone' }),
-  });
-  const { key }: { key: string } = Object(await made.json());
+  const { key }: { key: string } = Object(await (await madeAccount('alone')).json());
   const page = await subject.tab();
   await page.goto(`${subject.url}/?room=access#key=${encodeURIComponent(key)}`);
   await page.getByRole('button', { name: 'Revoke …' }).click();

@@ -181,13 +181,11 @@ test('a receipt from before the message was sent, a final one without a time →
   ]);
   const page = await subject.page(`?campaignReferenceId=${campaign}`);
   const outcome = page.locator('.outcome');
-  for (const [index, words] of [
-    'before it was sent',
-    'at a time that was not reported',
-    'no final report yet',
-  ].entries()) {
+  const ends = ['before it was sent', 'at a time that was not reported', 'no final report yet'];
+  for (const [index, words] of ends.entries()) {
     await page.locator(`#row-${index}`).click();
     await outcome.getByText(words).waitFor();
+    expect(await page.locator('.timeline').innerText()).toContain(['before it was sent', words, 'at once'][index]);
   }
   expect(await page.locator('#row-0 .cell-delivery').textContent()).toBe('before it was sent');
 });

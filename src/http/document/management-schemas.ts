@@ -143,7 +143,7 @@ export const checkedSenderSchema = Type.Object(
 const scopesSchema = Type.Array(Type.Enum([...scopes], { description: `one of ${scopes.join(', ')}` }), {
   minItems: 1,
   maxItems: scopes.length,
-  description: 'a list of scopes',
+  description: 'a list of one scope or more',
 });
 
 const binding = { applicationId: Type.Optional(line(255)), entityId: Type.Optional(line(255)) };

@@ -1,6 +1,7 @@
 import type { Message, TimelineEntry } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { clearMomentText, codeName, durationText, errorWords, inert, momentText, msOf } from '../../view/format.ts';
+import { countedAs } from '../../view/view.ts';
 import type { Zone } from '../../view/zone.ts';
 import { groupClass, StatusWord } from './status-word.tsx';
 
@@ -10,7 +11,6 @@ const lateMs = 2000;
 /** Every status of a message, in the order they happened. */
 export function Timeline({ message }: { readonly message: Message }) {
   const { zone } = usePage().view;
-  const sentMs = msOf(message.sentAt);
   const entries = message.timeline.toSorted((a, b) => msOf(a.at) - msOf(b.at));
   return (
     <ol className="timeline">
@@ -32,7 +32,7 @@ export function Timeline({ message }: { readonly message: Message }) {
               {errorWords(codeName(entry.error))} <span className="code">{inert(codeName(entry.error))}</span>
             </p>
           )}
-          <p className="quiet">{distances(entry, sentMs)}</p>
+          <p className="quiet">{distances(entry, message)}</p>
           <p className="quiet">
             report came <time dateTime={entry.receivedAt}>{cameText(entry, zone)}</time>
           </p>
@@ -53,10 +53,13 @@ export function Timeline({ message }: { readonly message: Message }) {
   );
 }
 
-function distances(entry: TimelineEntry, sentMs: number): string {
-  const atMs = msOf(entry.at);
-  if (atMs > sentMs) return `${durationText(atMs - sentMs)} after sending`;
-  return atMs === sentMs ? 'at once' : 'before it was sent, by its own clock';
+function distances({ at, status }: TimelineEntry, { sentAt, doneAt }: Message): string {
+  const ms = msOf(at) - msOf(sentAt);
+  if (ms > 0) return `${durationText(ms)} after sending`;
+  if (ms < 0) return 'before it was sent, by its own clock';
+  // What came with its message, and without a time, has that of the message.
+  const isOver = !['PENDING', 'ACCEPTED'].includes(countedAs(status));
+  return isOver && doneAt === undefined ? 'at a time that was not reported' : 'at once';
 }
 
 /** When it was known here: the day only where it is another one. */

@@ -190,6 +190,8 @@ export const limits = Object.freeze({
   sendValidityMs: 48 * 3_600_000,
   /** How long the log shows at least that a message has expired, before it no longer keeps it. */
   expiryShownMs: 10 * 60_000,
+  /** How long no message expires by a clock that leapt. */
+  expiryHoldMs: 15 * 60_000,
 
   /**
    * Reports that wait for their messages: on one message, of one account (of each slice of one that is spread), and of all;

@@ -3,7 +3,9 @@ import { OpenAuthenticator } from './accounts/open-authenticator.ts';
 import type { Config } from './config.ts';
 import type { AccountId, EpochMs } from './domain/message.ts';
 import type { ManagedSenders, MetaWebhooks } from './http/parts.ts';
+import { limits } from './limits.ts';
 import { Emulator } from './sender/emulator.ts';
+import { ExpiryClock } from './sender/expiry-clock.ts';
 import type { AccountPlaces } from './sender/pusher.ts';
 import { ReportCaller } from './sender/report-caller.ts';
 import { Sender, type SenderDeps } from './sender/sender.ts';
@@ -11,7 +13,6 @@ import { anyPage } from './sender/simulated-carrier.ts';
 import type { PageAccounts } from './sender/watching.ts';
 import type { ReportPlaces } from './senders/report-places.ts';
 import type { SenderPage } from './senders/rows.ts';
-import type { Senders } from './senders/senders.ts';
 import type { SimulatorTerms } from './simulator/terms.ts';
 import type { Storage } from './storage/storage.ts';
 import { tracedCarrier, tracedReports } from './telemetry/traced.ts';
@@ -54,7 +55,7 @@ export async function openSending(
   };
   const sending =
     config.carrier === 'graph'
-      ? await overGraph(config, storage.senders, common, parts, tracing)
+      ? await overGraph(config, storage, common, parts, tracing)
       : overSimulator(simulator, common, parts, tracing);
   await sending.sender.start();
   const opened = parts.move();
@@ -96,7 +97,7 @@ function overSimulator(
 /** What plays Meta needs no HTTP client, and does not load one. */
 async function overGraph(
   config: Config,
-  senders: Senders,
+  { senders, sweepClock }: Storage,
   common: Common,
   parts: AsyncDisposableStack,
   tracing: Tracing | undefined,
@@ -108,7 +109,13 @@ async function overGraph(
   const graph = new GraphCarrier(calls, senders);
   const carrier = tracing === undefined ? graph : tracedCarrier(graph, tracing);
   const pages = configuredPages(senders);
-  const sender = parts.adopt(new Sender({ ...common, carrier, pages, clock: Date.now }), one => one.close());
+  const expiry = new ExpiryClock(Date.now(), {
+    holdMs: Math.min(limits.expiryHoldMs, config.sweepHoldMs),
+    seen: await sweepClock.seen(),
+    monotonicMs: () => performance.now(),
+    note: leap => common.note('warn', 'the clock leapt: until it is believed, no message expires by it', leap),
+  });
+  const sender = parts.adopt(new Sender({ ...common, carrier, pages, clock: Date.now, expiry }), one => one.close());
   const webhooks = {
     verifyToken: config.webhookVerifyToken,
     prove: (pages: readonly string[], isSignedWith: (secret: string) => boolean) => senders.signed(pages, isSignedWith),

@@ -11,6 +11,7 @@ import { checkOf } from '../wire/schema-check.ts';
 import { quickReplySchema, sendContentSchema } from '../wire/send/send-content.ts';
 import type { Carrier, Page, Pages } from './carrier.ts';
 import { Claims } from './claims.ts';
+import type { ExpiryClock } from './expiry-clock.ts';
 import { Looks } from './looks.ts';
 import { Pacer } from './pacer.ts';
 
@@ -19,6 +20,8 @@ export type DispatcherDeps = {
   readonly carrier: Carrier;
   readonly pages: Pages;
   readonly clock: () => EpochMs;
+  /** Where it is absent, messages end by whatever the clock says: it is put forward on purpose. */
+  readonly expiry?: Pick<ExpiryClock, 'isBelieved'>;
   /** The log has something to hear. */
   readonly settled: () => void;
   readonly note: (level: 'info' | 'warn' | 'error', message: string, detail: object) => void;
@@ -58,6 +61,8 @@ export class Dispatcher {
   readonly #pacers = new Map<string, Pacer>();
   #sending = 0;
   #lapsedAt = 0;
+  /** The clock is not believed: what is past its time neither ends nor is sent. */
+  #isHolding = false;
   /** At first a clock before this process's may have been ahead. */
   #lookedAt: EpochMs = Number.POSITIVE_INFINITY;
   readonly #looks = new Looks(() => this.#look(), lookRest);
@@ -146,9 +151,11 @@ export class Dispatcher {
   }
 
   async #lapse(): Promise<void> {
-    const { outbox, clock, settled } = this.#deps;
+    const { outbox, clock, settled, expiry } = this.#deps;
     const now = clock();
     if (Math.abs(now - this.#lapsedAt) < lapseEveryMs) return;
+    this.#isHolding = expiry?.isBelieved(now) === false;
+    if (this.#isHolding) return;
     while (await outbox.lapse(now)) settled();
     this.#lapsedAt = now;
     settled();
@@ -179,10 +186,9 @@ export class Dispatcher {
       for (const one of claimed) void this.#send(one);
     }
     for (const one of due) nextAt = Math.min(nextAt, Math.max(now + 1, this.#pacer(one).nextAt(one.lane, now)));
-    // When all is under way, the next that ends wakes.
-    return this.#sending >= limits.sendingMax || this.#claims.count >= limits.unsettledMax
-      ? lookMsMax
-      : Math.min(lookMsMax, Math.max(1, nextAt - clock()));
+    // When all is under way, the next that ends wakes; what is held is in line, and gives nothing.
+    const isFull = this.#sending >= limits.sendingMax || this.#claims.count >= limits.unsettledMax;
+    return isFull || this.#isHolding ? lookMsMax : Math.min(lookMsMax, Math.max(1, nextAt - clock()));
   }
 
   /** Somebody may have mended what a page paused for, or removed it. */

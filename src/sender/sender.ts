@@ -10,6 +10,7 @@ import { Acceptance } from './acceptance.ts';
 import { apart } from './apart.ts';
 import type { Carrier, Pages } from './carrier.ts';
 import { Dispatcher } from './dispatcher.ts';
+import type { ExpiryClock } from './expiry-clock.ts';
 import { type AccountPlaces, Pusher } from './pusher.ts';
 import type { CallReports } from './report-caller.ts';
 import { ReportDesk } from './report-desk.ts';
@@ -22,6 +23,8 @@ export type SenderDeps = {
   readonly carrier: Carrier;
   readonly pages: Pages;
   readonly clock: () => EpochMs;
+  /** As in `DispatcherDeps`. */
+  readonly expiry?: Pick<ExpiryClock, 'isBelieved'>;
   /** Of accounts without a time of their own, and of each. */
   readonly retentionMs: number;
   readonly retentionOf: (account: AccountId) => number;

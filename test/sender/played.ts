@@ -7,6 +7,7 @@ import type { Outbox } from '../../src/outbox/outbox.ts';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
 import type { Carrier, Pages } from '../../src/sender/carrier.ts';
 import { Emulator } from '../../src/sender/emulator.ts';
+import type { ExpiryClock } from '../../src/sender/expiry-clock.ts';
 import type { AccountPlaces } from '../../src/sender/pusher.ts';
 import type { CallReports } from '../../src/sender/report-caller.ts';
 import { Sender, type SenderDeps } from '../../src/sender/sender.ts';
@@ -31,7 +32,7 @@ export class Played {
   private constructor(
     outbox: Outbox,
     terms: SimulatorTerms,
-    { carrier, pages, store, places, call, clock, retentionMs = retentionMsPreset }: PlayedParts,
+    { carrier, pages, store, places, call, clock, expiry, retentionMs = retentionMsPreset }: PlayedParts,
   ) {
     const note = (_level: string, message: string) => this.notes.push(message);
     this.store = store ?? new MemoryStore();
@@ -43,6 +44,7 @@ export class Played {
       carrier: carrier?.(this.emulator) ?? this.emulator.carrier,
       pages: pages ?? anyPage,
       clock: () => this.emulator.clock.now() + (clock?.aheadMs ?? 0),
+      ...(expiry && { expiry }),
       retentionMs,
       places: places ?? noPlaces,
       call: call ?? (async () => 'nobody is called in these tests'),
@@ -121,6 +123,7 @@ export type PlayedParts = {
   readonly retentionMs?: number;
   /** What the sender's clock is ahead of the one that is played. */
   readonly clock?: { readonly aheadMs: number };
+  readonly expiry?: Pick<ExpiryClock, 'isBelieved'>;
   readonly places?: AccountPlaces;
   readonly call?: CallReports;
 };

@@ -11,8 +11,12 @@ import { program } from './program.ts';
  */
 const sameProcess = ['--disable-warning=ExperimentalWarning'];
 /** As in `bin/sentlog`: Node ends where V8 does not know an option. */
-const growth = process.versions.node.startsWith('26.') ? ['--heap-growing-percent=20'] : [];
-const asServed = [...sameProcess, '--max-semi-space-size=8', ...growth];
+const growth = (percent: number) =>
+  process.versions.node.startsWith('26.') ? [`--heap-growing-percent=${percent}`] : [];
+const asServed = ({ SENTLOG_CARRIER: carrier }: Settings) => [
+  ...[...sameProcess, '--max-semi-space-size=8'],
+  ...growth(carrier === 'graph' ? 50 : 20),
+];
 const servedEnv = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '4194304', MALLOC_ARENA_MAX: '2' };
 /** A start from sources that nothing has compiled takes 4 s of CPU: a minute and more where forty others are at work. */
 const startTimeoutMs = 300_000;
@@ -139,7 +143,8 @@ export class ServerHome {
 
   /** Starts `sentlog serve`, whatever becomes of it. */
   launch({ settings = {}, through = [], nodeArgs = [], env = {} }: LaunchOptions = {}): ServerProcess {
-    const command = [...through, process.execPath, ...asServed, ...nodeArgs, program, 'serve'];
+    const flags = asServed({ ...this.#settings, ...settings });
+    const command = [...through, process.execPath, ...flags, ...nodeArgs, program, 'serve'];
     return this.#spawn(command, { ...servedEnv, ...testSettings, ...settings, ...env });
   }
 

@@ -37,9 +37,12 @@ export class Teller {
   #running: Promise<void> | undefined;
   #wakeEarly: () => void = () => {};
   #restedMs = 0;
+  /** When this process's time began, by the clock: it grows where that is put forward. */
+  #begunAt: EpochMs;
 
   constructor(deps: TellerDeps) {
     this.#deps = deps;
+    this.#begunAt = this.#beginning();
   }
 
   /** There may be something to tell. */
@@ -116,13 +119,26 @@ export class Teller {
     });
   }
 
+  #beginning(): EpochMs {
+    return this.#deps.clock() - performance.now();
+  }
+
+  /** How far the clock has leapt ahead of the time that passed, in milliseconds. */
+  #leapt(): number {
+    const begunAt = this.#beginning();
+    this.#begunAt = Math.min(this.#begunAt, begunAt);
+    return begunAt - this.#begunAt;
+  }
+
   async #tell(untold: readonly Untold[]): Promise<void> {
     const { outbox, store, clock, retentionOf, places, told, note } = this.#deps;
     const receivedAt = clock();
+    // Once the clock is right again, what was sent meanwhile is past no retention: the outbox tells of it only once.
+    const keptSince = receivedAt - this.#leapt();
     const accounts = [...Map.groupBy(untold, one => one.account)];
     const cuts = await Promise.all(
       accounts.map(([account, own]) => {
-        const batch = { account, binding: {}, receivedAt, sentSince: receivedAt - retentionOf(account) };
+        const batch = { account, binding: {}, receivedAt, sentSince: keptSince - retentionOf(account) };
         const record = async (those: readonly Untold[]) => {
           const { rejected } = await store.record({
             ...batch,

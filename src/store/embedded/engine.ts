@@ -29,7 +29,7 @@ import { claimLog, type SqliteStoreOptions, sizesIn } from './options.ts';
 import { Readers } from './read/readers.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
 import { BatchesOut } from './threads/batches-out.ts';
-import type { Failure, ReaderRequest, ThreadData, WriterReply, WriterRequest } from './threads/messages.ts';
+import type { Failure, ReaderRequest, ThreadData, UnusedFile, WriterReply, WriterRequest } from './threads/messages.ts';
 import { totalsOf } from './threads/recorded-totals.ts';
 import { SharedQuestion } from './threads/shared-question.ts';
 import { errorOf, Thread } from './threads/thread.ts';
@@ -119,7 +119,11 @@ class SqliteStore implements Store {
     this.#writer = new Thread('writer', data, reply => this.#fromWriter(reply), crashed);
     this.#batchesOut = new BatchesOut(this.#writer);
     const released = (ticket: number) => this.#catalog.released(ticket);
-    this.#readers = new Readers(options.readerThreads, data, { released, crashed });
+    const unused = ({ segmentId, reason }: UnusedFile) => {
+      const detail = { segment: this.#catalog.nameOf(segmentId), reason };
+      observer.note({ level: 'warn', message: 'a file beside a segment cannot be used: its rows are read', detail });
+    };
+    this.#readers = new Readers(options.readerThreads, data, { released, unused, crashed });
     this.#sealing = new Sealing(this.#catalog, data, {
       observer,
       writer: this.#writer,

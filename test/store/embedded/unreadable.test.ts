@@ -1,8 +1,10 @@
-import { existsSync, mkdirSync, renameSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { summaryRange } from '../../../src/domain/summary.ts';
 import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { Unreadable } from '../../../src/store/embedded/upkeep/unreadable.ts';
 import { type Store, StoreUnavailable, StoreUnusable } from '../../../src/store/store.ts';
 import { numberedIds, recordNumbered, SqliteLog, submission, until, walkIds } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -104,4 +106,52 @@ test('the disk does not give a file of a segment → told until it does, nothing
     'a segment cannot be read: what is in it is not served',
     'a segment can be read again',
   ]);
+});
+
+test('the disk does not give facets and words, or they are damaged → told once, and the same is found', async () => {
+  const log = new SqliteLog({ dataDir: temporaryFolder(), segmentMessagesMax: 600 });
+  await using closing = new AsyncDisposableStack();
+  const filled = await log.open();
+  await recordNumbered(filled, 0, 601, now);
+  const folder = new Folder(log.dataDir);
+  await until(() => existsSync(folder.words(1)));
+  await filled.close();
+  truncateSync(folder.words(1), 100);
+  const store: Store = closing.adopt(await log.open(), one => one.close());
+  closing.defer(makeUnreadable(folder.facets(1)));
+  const range = summaryRange({}, 0, now + 1000, 24);
+  const summary = { account: 1, filter: { sender: 'page' }, sentSince: 0, range, budgetMs: 60_000 };
+  for (let times = 0; times < 2; times++) {
+    await store.summarize(summary);
+    const text = { account: 1, filter: { text: 'absent' }, sentSince: 0, limit: 100, walk: false };
+    expect((await store.find(text)).logs).toEqual([]);
+  }
+  expect(log.witness.notes.filter(note => note.startsWith('a file beside'))).toEqual(
+    Array(2).fill('a file beside a segment cannot be used: its rows are read'),
+  );
+});
+
+test('looking again at what the disk does not give takes long → a twentieth of the time is spent on it at most', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  let [looks, lookMs] = [0, 10_000];
+  const look = async () => {
+    looks++;
+    await new Promise(resolve => setTimeout(resolve, lookMs));
+    throw new StoreUnavailable('EIO');
+  };
+  const failed = (error: unknown) => {
+    throw error;
+  };
+  const unreadable = new Unreadable({ nameOf: String, look, note: () => {}, failed });
+  onTestFinished(() => unreadable.end());
+  unreadable.found(1, 'EIO');
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(looks).toBeGreaterThan(15);
+  expect(looks).toBeLessThanOrEqual(18);
+  lookMs = 0;
+  await vi.advanceTimersByTimeAsync(300_000);
+  looks = 0;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(looks).toBe(12);
 });

@@ -1,6 +1,6 @@
 import type { AccountId } from '../../../domain/message.ts';
 import type { LogEnd } from '../segment/position.ts';
-import type { AccountEnd, ReaderReply, ReaderRequest, ThreadData } from '../threads/messages.ts';
+import type { AccountEnd, ReaderReply, ReaderRequest, ThreadData, UnusedFile } from '../threads/messages.ts';
 import { errorOf, Thread } from '../threads/thread.ts';
 
 type ReaderThread = Thread<ReaderRequest, ReaderReply>;
@@ -14,7 +14,7 @@ export class Readers {
   constructor(
     count: number,
     data: ThreadData,
-    events: { released(ticket: number): void; crashed(error: Error): void },
+    events: { released(ticket: number): void; unused(file: UnusedFile): void; crashed(error: Error): void },
   ) {
     this.#threads = Array.from({ length: count }, () => {
       const thread: ReaderThread = new Thread(
@@ -22,6 +22,7 @@ export class Readers {
         data,
         (reply: ReaderReply) => {
           if (reply.type === 'released') events.released(reply.ticket);
+          else if (reply.type === 'unused') events.unused(reply);
           else if (reply.type === 'answer') thread.answer(reply.id, reply.answer);
           else thread.fail(reply.ids, errorOf(reply.failure));
         },

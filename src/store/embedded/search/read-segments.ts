@@ -1,4 +1,5 @@
 import type { EpochMs } from '../../../domain/message.ts';
+import { reasonOf } from '../../../failures.ts';
 import { DamagedIndex, DamagedRow, guardReading, isOutage } from '../files/damage.ts';
 import { fileCrcSteps } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
@@ -24,6 +25,7 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
+import type { UnusedFile } from '../threads/messages.ts';
 import type { Steps } from './jobs.ts';
 import { facetsIn, LiveMeanings } from './live-facets.ts';
 import { LiveWords } from './live-words.ts';
@@ -43,6 +45,11 @@ const openRowsMax = 128;
 const openIndexesMax = 2048;
 const openFacetsMax = 512;
 const openWordsMax = 512;
+
+function reasonIn(path: string, error: unknown): string {
+  const reason = reasonOf(error);
+  return reason.includes(path) ? reason : `${path}: ${reason}`;
+}
 
 function extentsIn(index: IndexFile): Extents {
   const [senders, starts] = [index.float64('accounts'), index.uint32('accountStarts')];
@@ -67,11 +74,15 @@ export class ReadSegments {
   readonly #live = new Map<number, LiveMeanings>();
   readonly #liveWords = new Map<number, LiveWords>();
   #dropped: LogEnd = { position: 0, sequence: 0 };
+  readonly #unused: (file: UnusedFile) => void;
+  /** The paths of those that were told of. */
+  readonly #told = new Set<string>();
 
-  /** `hashSeed`: the log's, which its indexes were made with. */
-  constructor(folder: Folder, hashSeed: number) {
+  /** `hashSeed`: the log's, which its indexes were made with. `unused` hears once of each file beside an index that cannot be used. */
+  constructor(folder: Folder, hashSeed: number, unused: (file: UnusedFile) => void = () => {}) {
     this.#folder = folder;
     this.#hashSeed = hashSeed;
+    this.#unused = unused;
   }
 
   /** Takes up a segment, or its new shape: without columns it is read through its index. */
@@ -102,6 +113,7 @@ export class ReadSegments {
     this.#live.delete(segmentId);
     this.#liveWords.delete(segmentId);
     this.#ids.drop(segmentId);
+    for (const path of [this.#folder.facets(segmentId), this.#folder.words(segmentId)]) this.#told.delete(path);
     this.#dropped = this.end();
     this.#segments.delete(segmentId);
   }
@@ -300,6 +312,8 @@ export class ReadSegments {
       // What the disk does not give now may be whole.
       if (!(error instanceof DamagedIndex) && !isOutage(error)) throw error;
       files.delete(segmentId);
+      if (!this.#told.has(path)) this.#unused({ segmentId, reason: reasonIn(path, error) });
+      this.#told.add(path);
       if (error instanceof DamagedIndex) this.#folder.disk.remove(path);
       return undefined;
     }

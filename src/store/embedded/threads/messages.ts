@@ -186,8 +186,12 @@ export type ReaderRequest =
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'close' };
 
+/** Facets or words that are damaged, or that the disk does not give: rows are read in their place, which takes longer. */
+export type UnusedFile = { readonly segmentId: number; readonly reason: string };
+
 export type ReaderReply =
   | Released
+  | ({ readonly type: 'unused' } & UnusedFile)
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly type: 'failed'; readonly ids: readonly number[]; readonly failure: Failure };
 

@@ -1,7 +1,9 @@
 import { StoreUnavailable } from '../../store.ts';
 
-/** How often the disk is asked again for what it did not give. */
-const againMs = 5000;
+/** How long the disk is left alone before it is asked again for what it did not give, at least and at most. */
+const againMs = { least: 5000, most: 300_000 };
+/** All of a segment is read, and of each that is not given: that takes a twentieth of the time at most. */
+const restPerLook = 19;
 
 export type Looking = {
   /** What a segment is called to the operator; `undefined` when it is gone. */
@@ -33,7 +35,7 @@ export class Unreadable {
     if (!this.#reasons.has(segmentId))
       this.#looking.note('a segment cannot be read: what is in it is not served', { segment, reason });
     this.#reasons.set(segmentId, reason);
-    this.#timer ??= setTimeout(() => void this.#lookAgain(), againMs).unref();
+    this.#timer ??= this.#later(0);
   }
 
   get parts(): readonly { readonly name: string; readonly reason: string }[] {
@@ -49,7 +51,13 @@ export class Unreadable {
     clearTimeout(this.#timer);
   }
 
+  #later(lookMs: number): NodeJS.Timeout {
+    const pauseMs = Math.min(againMs.most, Math.max(againMs.least, lookMs * restPerLook));
+    return setTimeout(() => void this.#lookAgain(), pauseMs).unref();
+  }
+
   async #lookAgain(): Promise<void> {
+    const begunMs = performance.now();
     for (const segmentId of [...this.#reasons.keys()]) {
       try {
         if (this.#looking.nameOf(segmentId) !== undefined) await this.#looking.look(segmentId);
@@ -63,8 +71,7 @@ export class Unreadable {
       }
     }
     this.#timer = undefined;
-    if (this.#reasons.size > 0 && !this.#isEnded)
-      this.#timer = setTimeout(() => void this.#lookAgain(), againMs).unref();
+    if (this.#reasons.size > 0 && !this.#isEnded) this.#timer = this.#later(performance.now() - begunMs);
   }
 
   #canBeRead(segmentId: number): void {

@@ -54,7 +54,7 @@ export type ServerDeps = {
   readonly mirrors?: MirrorWatch;
   /** The sweep that waits because the clock leapt, while one does. */
   readonly heldSweep?: () => HeldSweep | undefined;
-  readonly webhooks?: Pick<WebhookReception, 'admit' | 'take'>;
+  readonly webhooks?: Pick<WebhookReception, 'admit' | 'stillThere' | 'take'>;
   /** What accounts manage of their own; without it there are no such calls. */
   readonly managedAccounts?: ManagedAccounts;
   readonly managedMirrors?: ManagedMirrors;

@@ -62,6 +62,11 @@ export class WebhookReception {
     return isProven ? found : undefined;
   }
 
+  /** The mirror that was proven to be theirs a moment ago, as it is now; `undefined` when it was removed. */
+  stillThere({ mirror: { id, name } }: MirrorFigures): MirrorFigures | undefined {
+    return this.#options.figures().find(({ mirror }) => mirror.id === id && mirror.name === name);
+  }
+
   /** Derived once for each mirror: every webhook asks for them. */
   #proofsOf(name: string): Proofs {
     const known = this.#proofs.get(name);

@@ -1,11 +1,11 @@
 import { getEventListeners, once } from 'node:events';
-import { createServer, type IncomingMessage, request } from 'node:http';
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { queryObjects } from 'node:v8';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bodyPieces } from '../../src/http/body/body.ts';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { bodyPieces, readBody } from '../../src/http/body/body.ts';
 import { ApiError } from '../../src/http/errors.ts';
 import { runs } from '../support/properties.ts';
 
@@ -55,6 +55,37 @@ test('cut while it waits for a piece, and cut before → 503', async () => {
     await expect(waiting).rejects.toSatisfy(error => error instanceof ApiError && error.code === 'E503');
     sending.destroy();
   }
+});
+
+test('short bodies come with their heads over one connection, a long one in pieces → each whole, and its end is heard', async () => {
+  const { port } = server.address() as AddressInfo;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ends: (readonly [pieces: number, closed: Promise<unknown>])[] = [];
+  server.on('request', async (incoming: IncomingMessage, response: ServerResponse) => {
+    const iterated = vi.spyOn(incoming, 'iterator');
+    const closed = once(incoming, 'close');
+    const body = await readBody(incoming, 1_000_000, { idleMs: 60_000, cuts: [] });
+    ends.push([iterated.mock.calls.length, closed]);
+    response.end(body);
+  });
+  const bodies = [1, 1000, 20_000, 900_000, 7].map((length, i) => Buffer.alloc(length, 97 + i));
+  for (const body of bodies) {
+    const sending = request({
+      port,
+      host: '127.0.0.1',
+      method: 'POST',
+      agent,
+      headers: { 'content-length': body.length },
+    });
+    // In one segment where it fits, as who has all of a request sends it.
+    sending.end(body);
+    const [answer] = (await once(sending, 'response')) as [IncomingMessage];
+    expect(Buffer.concat(await answer.toArray()).equals(body)).toBe(true);
+  }
+  expect(ends.map(([pieces]) => pieces)).toEqual([0, 0, expect.any(Number), 1, 0]);
+  await Promise.all(ends.map(([, closed]) => closed));
+  agent.destroy();
+  server.removeAllListeners('request');
 });
 
 type Part = { readonly kind: 'gzip' | 'zeros' | 'others'; readonly bytes: Buffer };

@@ -42,14 +42,9 @@ async function receive(
           ? { user: claim.username, password: claim.password }
           : { user: '', password: '' },
   };
-  const admitted = () => {
-    const mirror = webhooks?.admit(part(request.params, 'mirror') ?? '', proof);
-    // One answer for a mirror that is not there and for a secret that is wrong.
-    if (webhooks === undefined || mirror === undefined)
-      throw new ApiError('E401', { headers: { 'www-authenticate': 'Basic realm="sentlog webhooks"' } });
-    return { webhooks, mirror };
-  };
-  admitted();
+  const admitted = webhooks?.admit(part(request.params, 'mirror') ?? '', proof);
+  // One answer for a mirror that is not there and for a secret that is wrong.
+  if (webhooks === undefined || admitted === undefined) throw notAdmitted();
   const type = mediaType(request.headers['content-type'], ['application/json', 'application/xml', 'text/xml']);
   const hold = held.holder();
   try {
@@ -58,13 +53,16 @@ async function receive(
     const reading = readWebhook(body, type === 'application/json' ? 'json' : 'xml');
     const said = await loop.stretch().run(reading);
     // A body may come slowly, and its mirror be removed meanwhile.
-    const { webhooks: reception, mirror } = admitted();
-    await reception.take(mirror, said);
+    const mirror = webhooks.stillThere(admitted);
+    if (mirror === undefined) throw notAdmitted();
+    await webhooks.take(mirror, said);
     return '{}';
   } finally {
     hold.release();
   }
 }
+
+const notAdmitted = () => new ApiError('E401', { headers: { 'www-authenticate': 'Basic realm="sentlog webhooks"' } });
 
 function part(params: unknown, name: string): string | undefined {
   if (typeof params !== 'object' || params === null) return undefined;

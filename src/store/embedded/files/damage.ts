@@ -9,6 +9,9 @@ export class DamagedRow extends Error {
   }
 }
 
+/** Rows of a segment that do not verify, by their ordinals and sequences. */
+export type Unsound = { readonly messages: ReadonlySet<number>; readonly reports: ReadonlySet<number> };
+
 /** A file of ours that is not what was written. */
 export class DamagedIndex extends Error {
   constructor(path: string, reason: string) {

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { StoreUnavailable, StoreUnusable } from '../../store.ts';
-import { isOutage } from './damage.ts';
+import { isOutage, type Unsound } from './damage.ts';
 import { type Disk, guarded, systemDisk } from './disk.ts';
 import { HeldFile, isStill } from './held-file.ts';
 import { refuseOtherKinds } from './kinds.ts';
@@ -28,6 +28,8 @@ export class Folder {
   /** Tell it from any other that may stand in its place, and its log, where that is known, from others whose files may. */
   readonly identity: string | undefined;
   readonly hashSeed: number | undefined;
+  /** Of segments that could not be made anew for want of room, what of their rows is passed over until the next start. */
+  readonly unsound = new Map<number, Unsound | undefined>();
   readonly #damaged: string;
 
   /** `identity`: of the one that was opened, for a thread that joins in later; without it, this opens one, or makes it. */
@@ -141,11 +143,8 @@ export class Folder {
 
   /** An id greater than any that was ever used, also by a segment that was set aside. */
   nextSegmentId(): number {
-    const used = [
-      ...idsIn(this.disk, this.path),
-      ...(this.disk.exists(this.#damaged) ? idsIn(this.disk, this.#damaged) : []),
-    ];
-    return Math.max(0, ...used) + 1;
+    const setAside = this.disk.exists(this.#damaged) ? idsIn(this.disk, this.#damaged) : [];
+    return Math.max(0, ...idsIn(this.disk, this.path), ...setAside) + 1;
   }
 
   bytes(segmentId: number): number {

@@ -111,8 +111,11 @@ port.on('message', (request: ReaderRequest) => {
       return segments.set(request.shared, request.columns);
     case 'meanings':
       return segments.learn(request.meanings);
-    case 'sealed':
     case 'recovered':
+      folder.unsound.set(request.shared.id, request.unsound);
+      segments.set(request.shared, undefined);
+      return tell({ type: 'released', ticket: request.ticket });
+    case 'sealed':
       segments.set(request.shared, undefined);
       return tell({ type: 'released', ticket: request.ticket });
     case 'drop':

@@ -119,7 +119,7 @@ function serve(opened: OpenedWriter): void {
           tell({ type: 'answer', id: request.id, answer: undefined });
         }, [request.id]);
       case 'recovered':
-        attempt(() => writer.recovered(request.holding), []);
+        attempt(() => writer.recovered(request), []);
         return tell({ type: 'released', ticket: request.ticket });
       case 'drop':
         attempt(() => writer.dropped(request.segmentIds, request.isDamaged), []);

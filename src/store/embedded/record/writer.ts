@@ -5,7 +5,6 @@ import { limits } from '../../../limits.ts';
 import { earliestOf, type Horizons } from '../../horizons.ts';
 import type { Rejection } from '../../store.ts';
 import { guardSegment } from '../files/damage.ts';
-import type { Holding } from '../files/ledger.ts';
 import { holdingOf } from '../log/holdings.ts';
 import { type Kept, KeptCounts } from '../log/kept-counts.ts';
 import type { LoadedLog } from '../log/load.ts';
@@ -24,6 +23,7 @@ import { type LogEnd, movedEnd, ordinalOf, positionOf, segmentIdOf } from '../se
 import { identityOf, messageRowOf, movesOf, reportRowOf } from '../segment/record-row.ts';
 import { type Chain, chained } from '../segment/report-chain.ts';
 import { applyReport, type Columns, keepReportsUntil, newSharedSegment, reportsIn } from '../segment/shared-segment.ts';
+import type { Recovered } from '../threads/messages.ts';
 import { ActiveSegment } from './active-segment.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
 import { isFull, nextSize, sizeOf } from './segment-size.ts';
@@ -196,10 +196,11 @@ export class Writer {
     this.#facets.delete(segmentId);
   }
 
-  /** The segment's files were made anew, and lack some of its rows. */
-  recovered(holding: Holding): void {
+  /** The segment's files were made anew, and lack some of its rows, or these are passed over. */
+  recovered({ holding, unsound }: Recovered): void {
+    const { ledger, folder } = this.#options;
+    folder.unsound.set(holding.id, unsound);
     this.sealed(holding.id);
-    const { ledger } = this.#options;
     // Before the ledger takes it: a start after a crash in between would not know it as new.
     if (holding.lostMessages + holding.lostReports > 0) this.#kept.distrustAll(this.#known.segments());
     ledger.set({ ...holding, createdAt: ledger.get(holding.id)?.createdAt ?? holding.createdAt });

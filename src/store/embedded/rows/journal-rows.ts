@@ -1,4 +1,4 @@
-import { DamagedRow } from '../files/damage.ts';
+import { DamagedRow, type Unsound } from '../files/damage.ts';
 import { type Disk, openedHere, readInto, systemDisk } from '../files/disk.ts';
 import {
   footerIn,
@@ -51,13 +51,21 @@ export class JournalRows implements Rows {
   readonly #path: string;
   readonly #footer: GroupHeader | undefined;
   protected readonly places: Places | undefined;
+  readonly #unsound: Unsound | undefined;
   #meta: RowsMeta | undefined;
   /** Of the footer, what was read last. */
   readonly #told = { message: new ToldPlaces(), report: new ToldPlaces() };
   #isOpen = true;
 
-  constructor(path: string, disk: Disk = systemDisk, places?: Places, mode: 'read' | 'update' = 'read') {
-    [this.disk, this.#path, this.places] = [disk, path, places];
+  /** `unsound` rows are passed over as lost ones are. */
+  constructor(
+    path: string,
+    disk: Disk = systemDisk,
+    places?: Places,
+    mode: 'read' | 'update' = 'read',
+    unsound?: Unsound,
+  ) {
+    [this.disk, this.#path, this.places, this.#unsound] = [disk, path, places, unsound];
     const missing = () => new DamagedRow('the journal (it is missing)');
     this.file = mode === 'read' ? openedHere(disk, path, missing) : disk.open(path, mode);
     try {
@@ -233,6 +241,7 @@ export class JournalRows implements Rows {
     const at = number - this.#firstOf(kind);
     const count = kind === 'message' ? this.count() : this.reportCount();
     if (!(at >= 0 && at < count)) return undefined;
+    if (this.#unsound?.[kind === 'message' ? 'messages' : 'reports'].has(number)) return 0;
     if (this.#footer !== undefined) return this.#offsetInFooter(this.#footer, kind, at);
     const told = this.#placesOf(kind);
     return ((at < told.length ? told : this.#scanned(kind))[at] ?? 0) * frameUnit;

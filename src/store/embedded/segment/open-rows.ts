@@ -28,7 +28,9 @@ export function openSealedRows(folder: Folder, segmentId: number): Rows {
   if (folder.hasVolume(segmentId)) return ofSegment(new VolumeFile(folder.volume(segmentId), folder.disk), own);
   const path = folder.rows(segmentId);
   return ofSegment(
-    isEarlier(path) ? new EarlierRows(path, 'sealed') : new JournalRows(path, folder.disk),
+    isEarlier(path)
+      ? new EarlierRows(path, 'sealed')
+      : new JournalRows(path, folder.disk, undefined, 'read', folder.unsound.get(segmentId)),
     own,
     rows => {
       if (rows instanceof JournalRows && !rows.isFinished) throw new DamagedRow('the journal (its footer)');

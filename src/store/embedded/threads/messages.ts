@@ -3,6 +3,7 @@ import type { LogForm } from '../../../wire/text/log-text.ts';
 import type { Horizons } from '../../horizons.ts';
 import type { Outcomes } from '../../outcomes.ts';
 import type { ChangesQuery, Query, RecordOutcome, SummaryQuery } from '../../store.ts';
+import type { Unsound } from '../files/damage.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { Kept } from '../log/kept-counts.ts';
 import type { LoadedLog, LoadedSegment } from '../log/load.ts';
@@ -50,12 +51,15 @@ export type SegmentRequest = {
   readonly columns: Columns | undefined;
 };
 
+/** What is left of a damaged segment; with what is passed over of its files where they could not be made anew. */
+export type Recovered = { readonly holding: Holding; readonly unsound?: Unsound };
+
 /** To every thread that holds a segment's files, or sets of ids: it lets them go, then answers `released`. */
 export type ReleaseRequest =
   | (IdsNote & { readonly ticket: number })
   | { readonly type: 'sealed'; readonly ticket: number; readonly shared: SharedSegment }
   /** The segment's files were made anew. */
-  | { readonly type: 'recovered'; readonly ticket: number; readonly shared: SharedSegment; readonly holding: Holding }
+  | ({ readonly type: 'recovered'; readonly ticket: number; readonly shared: SharedSegment } & Recovered)
   | {
       readonly type: 'drop';
       readonly ticket: number;
@@ -219,7 +223,7 @@ export type SealerRequest =
 export type SealerReply =
   /** Its index, or a volume, stands: whoever opens the segment from now on reads that. */
   | { readonly type: 'sealed'; readonly segmentId: number }
-  | { readonly type: 'recovered'; readonly id: number; readonly holding: Holding }
+  | ({ readonly type: 'recovered'; readonly id: number } & Recovered)
   | { readonly type: 'unrecovered'; readonly id: number; readonly failure: Failure }
   | { readonly type: 'verified'; readonly segmentId: number; readonly indexDamage?: string }
   | { readonly type: 'resized'; readonly segmentId: number }

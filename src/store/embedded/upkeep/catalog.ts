@@ -4,7 +4,6 @@ import { earliestOf, type Horizons, horizonOf } from '../../horizons.ts';
 import type { Dropping, StoreObserver } from '../../store.ts';
 import { isOutage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
-import type { Holding } from '../files/ledger.ts';
 import type { DamagedPart } from '../log/load.ts';
 import { type Extents, isPastAsWhole, isPastForAll } from '../segment/extents.ts';
 import {
@@ -17,7 +16,7 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
-import type { IdsNote, ReleaseRequest, SegmentContents } from '../threads/messages.ts';
+import type { IdsNote, Recovered, ReleaseRequest, SegmentContents } from '../threads/messages.ts';
 
 /** `active` takes writes; `full` waits for its index; `sealed` has one. */
 type Phase = 'active' | 'full' | 'sealed';
@@ -96,8 +95,8 @@ export class Catalog {
     return this.entries().filter(entry => entry.phase === 'full').length;
   }
 
-  /** From here on every thread reads the segment through its index; `recovered` when its rows were made anew as well. */
-  async sealed(segmentId: number, recovered?: Holding): Promise<Columns | undefined> {
+  /** From here on every thread reads the segment through its index; `recovered` when its rows are others as well, or fewer. */
+  async sealed(segmentId: number, recovered?: Recovered): Promise<Columns | undefined> {
     const entry = this.#entries.get(segmentId);
     if (entry === undefined) return undefined;
     const { columns } = entry;
@@ -107,7 +106,7 @@ export class Catalog {
     await this.#release(ticket =>
       recovered === undefined
         ? { type: 'sealed', ticket, shared: entry.shared }
-        : { type: 'recovered', ticket, shared: entry.shared, holding: recovered },
+        : { type: 'recovered', ticket, shared: entry.shared, ...recovered },
     );
     this.#ifItCan(() => this.#folder.removeLog(segmentId));
     entry.phase = 'sealed';

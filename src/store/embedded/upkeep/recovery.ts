@@ -1,8 +1,7 @@
 import type { StoreObserver } from '../../store.ts';
-import type { Holding } from '../files/ledger.ts';
 import type { DamagedPart } from '../log/load.ts';
 import { hasLosses, lossText } from '../segment/shared-segment.ts';
-import type { SealerReply, SealerRequest, WriterReply, WriterRequest } from '../threads/messages.ts';
+import type { Recovered, SealerReply, SealerRequest, WriterReply, WriterRequest } from '../threads/messages.ts';
 import type { Thread } from '../threads/thread.ts';
 import type { Catalog } from './catalog.ts';
 
@@ -11,7 +10,7 @@ export type Recoverer = {
   readonly writer: Thread<WriterRequest, WriterReply>;
   sealer(): Thread<SealerRequest, SealerReply>;
   /** Has every thread read the files that were made anew. */
-  takeUp(segmentId: number, holding: Holding): Promise<void>;
+  takeUp(segmentId: number, recovered: Recovered): Promise<void>;
   isClosing(): boolean;
 };
 
@@ -25,6 +24,8 @@ export class Recovery {
   readonly #observer: StoreObserver;
   readonly #underway = new Map<number, Promise<void>>();
   readonly #recovered = new Set<number>();
+  /** Of segments that there was no room to make anew, how many of their rows are passed over. */
+  readonly #passedOver = new Map<number, number>();
 
   constructor(catalog: Catalog, recoverer: Recoverer, observer: StoreObserver) {
     this.#catalog = catalog;
@@ -60,22 +61,39 @@ export class Recovery {
     // Where it cannot be closed now, since its journal was moved say, it is neither made anew nor set aside.
     if (entry.phase === 'active') await writer.ask(id => ({ type: 'fill', id, segmentId }));
     try {
-      const holding = (await sealer().ask(id => ({ type: 'recover', id, shared: entry.shared }))) as Holding;
-      this.#recovered.add(segmentId);
-      await this.#recoverer.takeUp(segmentId, holding);
-      this.tell({ name, reason });
+      const recovered = (await sealer().ask(id => ({ type: 'recover', id, shared: entry.shared }))) as Recovered;
+      const { unsound } = recovered;
+      if (unsound === undefined) this.#recovered.add(segmentId);
+      else this.#passOver(segmentId, unsound.messages.size + unsound.reports.size, reason);
+      await this.#recoverer.takeUp(segmentId, recovered);
+      if (unsound === undefined) this.tell({ name, reason });
+      else
+        this.#note(
+          'warn',
+          'there is no room to make a damaged segment again: rows of it are passed over',
+          name,
+          reason,
+        );
       if (hasLosses(entry.shared)) this.#catalog.noteDamaged({ name, reason: lossText(entry.shared) });
     } catch (error) {
       if (this.#recoverer.isClosing() || this.#catalog.isRefusal(error)) throw error;
-      const detail = { segment: name, reason: String(error) };
-      this.#observer.note({ level: 'error', message: 'a damaged segment could not be made again', detail });
+      this.#note('error', 'a damaged segment could not be made again', name, String(error));
       await this.#catalog.setAside(segmentId, reason);
     }
   }
 
   /** That nothing of a segment was taken as it stood. */
   tell({ name, reason }: DamagedPart): void {
-    const message = 'a damaged segment was made again of its rows';
-    this.#observer.note({ level: 'warn', message, detail: { segment: name, reason } });
+    this.#note('warn', 'a damaged segment was made again of its rows', name, reason);
+  }
+
+  #note(level: 'warn' | 'error', message: string, segment: string, reason: string): void {
+    this.#observer.note({ level, message, detail: { segment, reason } });
+  }
+
+  /** Throws where no more is passed over than before: then something else is damaged. */
+  #passOver(segmentId: number, rows: number, reason: string): void {
+    if (rows <= (this.#passedOver.get(segmentId) ?? 0)) throw new Error(reason);
+    this.#passedOver.set(segmentId, rows);
   }
 }

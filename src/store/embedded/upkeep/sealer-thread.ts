@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { StoreUnavailable } from '../../store.ts';
 import { recoverRows, restoreRows } from '../damage/row-recovery.ts';
+import { withoutUnsound } from '../damage/unsound-rows.ts';
 import { DamagedIndex, DamagedSegment, guardSegment } from '../files/damage.ts';
 import { fileCrcSteps, systemDisk } from '../files/disk.ts';
 import { Folder } from '../files/folder.ts';
@@ -11,7 +12,7 @@ import { openIndex } from '../log/check-rows.ts';
 import { holdingOf } from '../log/holdings.ts';
 import { loadUnsealed } from '../log/load.ts';
 import type { IndexFile } from '../segment/index-file.ts';
-import { withLosses } from '../segment/shared-segment.ts';
+import { type SharedSegment, withLosses } from '../segment/shared-segment.ts';
 import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
 import { GatheredIds } from './gathered-ids.ts';
@@ -92,6 +93,18 @@ function contentsOf(path: string, holding: Holding): SegmentContents {
 /** Makes both files anew of the rows that can still be read, while the old ones are read on. */
 function recover({ id, shared }: Extract<SealerRequest, { type: 'recover' }>): SealerReply {
   const known = holdingOf(shared, Date.now());
+  try {
+    folder.unsound.delete(shared.id);
+    return { type: 'recovered', id, holding: madeAnew(shared, known) };
+  } catch (error) {
+    // There may be no room for a copy: then it is read as it stands.
+    const { holding, unsound } = withoutUnsound(folder, known, error);
+    folder.unsound.set(shared.id, unsound);
+    return { type: 'recovered', id, holding, unsound };
+  }
+}
+
+function madeAnew(shared: SharedSegment, known: Holding): Holding {
   const segmentId = shared.id;
   return folder.mending(segmentId, () => {
     const { path, holding } = recoverRows(folder, segmentId, known, known.firstSequence);
@@ -100,7 +113,7 @@ function recover({ id, shared }: Extract<SealerRequest, { type: 'recover' }>): S
     // Readers must not take what is lost for settled until the writer has gone over the messages that it concerns.
     sealSegment(folder.disk, { rows: path, index }, withLosses(shared, holding), columns, counts, data.hashSeed);
     folder.replace(segmentId, { rows: path, index });
-    return { type: 'recovered', id, holding };
+    return holding;
   });
 }
 

@@ -1,6 +1,12 @@
 import { type StoreObserver, StoreUnavailable } from '../../store.ts';
-import type { Holding } from '../files/ledger.ts';
-import type { SealerReply, SealerRequest, ThreadData, WriterReply, WriterRequest } from '../threads/messages.ts';
+import type {
+  Recovered,
+  SealerReply,
+  SealerRequest,
+  ThreadData,
+  WriterReply,
+  WriterRequest,
+} from '../threads/messages.ts';
 import { errorOf, Thread } from '../threads/thread.ts';
 import type { Catalog } from './catalog.ts';
 import { Recovery } from './recovery.ts';
@@ -126,7 +132,7 @@ export class Sealing {
         if (reply.indexDamage !== undefined) this.#rebuild(reply.segmentId, reply.indexDamage);
         return this.#verifying.next();
       case 'recovered':
-        return this.#sealer?.answer(reply.id, reply.holding);
+        return this.#sealer?.answer(reply.id, reply);
       case 'unrecovered':
         return this.#sealer?.fail([reply.id], errorOf(reply.failure));
       case 'unmade':
@@ -152,7 +158,7 @@ export class Sealing {
     this.#tell({ type: 'rebuild', shared: entry.shared });
   }
 
-  async #sealed(segmentId: number, recovered?: Holding): Promise<void> {
+  async #sealed(segmentId: number, recovered?: Recovered): Promise<void> {
     const columns = await this.#catalog.sealed(segmentId, recovered);
     this.#tell({ type: 'released', segmentId });
     if (columns !== undefined) this.#needs.writer.send({ type: 'spare', columns });

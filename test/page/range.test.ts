@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { inputText } from '../../web/src/view/format.ts';
-import { boundsOf, fixed, isOver, presetsWithin, type Range, rangeFlaw } from '../../web/src/view/range.ts';
+import {
+  boundsOf,
+  fixed,
+  isOver,
+  isPreset,
+  presets,
+  presetsWithin,
+  type Range,
+  rangeFlaw,
+} from '../../web/src/view/range.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -66,6 +75,16 @@ test.each([
   [3650, ['90d', '1y', 'all']],
 ])('a log that goes back %s days → offers ranges as far, and all of it', (days, last) => {
   expect(presetsWithin(days * dayMs).slice(-last.length)).toEqual(last);
+});
+
+test('a range that a link chooses → offered, in its place, though the log does not go back so far', () => {
+  const names = Object.keys(presets).filter(isPreset);
+  for (const name of names) {
+    const offered = presetsWithin(2 * dayMs, name);
+    expect(offered).toContain(name);
+    expect(offered).toEqual(names.filter(one => offered.includes(one)));
+  }
+  expect(presetsWithin(2 * dayMs)).not.toContain('7d');
 });
 
 test('a range without a moment → whether its end is before its beginning or at it', () => {

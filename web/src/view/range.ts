@@ -38,13 +38,15 @@ export function isPreset(text: string): text is Preset {
   return Object.hasOwn(presets, text);
 }
 
-/** Those that are worth offering where the log goes back so far: beyond that they would all be the whole. */
-export function presetsWithin(retentionMs: number): readonly Preset[] {
+/** Those that are worth offering where the log goes back so far: beyond that all are the whole. A link may choose one of them. */
+export function presetsWithin(retentionMs: number, chosen?: Preset): readonly Preset[] {
   return Object.keys(presets)
     .filter(isPreset)
     .filter(name => {
       const minutes = presets[name];
-      return typeof minutes === 'string' || minutes <= 2 * dayMinutes || minutes * minuteMs < retentionMs;
+      return (
+        name === chosen || typeof minutes === 'string' || minutes <= 2 * dayMinutes || minutes * minuteMs < retentionMs
+      );
     });
 }
 

@@ -10,7 +10,7 @@ import { Popover } from '../forms/popover.tsx';
 export function RangePicker() {
   const { api, view, change } = usePage();
   const { range, zone } = view;
-  const names = presetsWithin(api.retentionMs);
+  const names = presetsWithin(api.retentionMs, 'last' in range ? range.last : undefined);
   const id = useId();
   const custom = 'last' in range ? 'Range …' : rangeText(range, zone);
   // What was written for another range, or by another clock, is of no use for this one.

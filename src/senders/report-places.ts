@@ -48,7 +48,7 @@ export class ReportPlaces {
       throw new SenderError('give an address for delivery reports, for seen reports, or a secret to sign them with');
     for (const [of, url] of Object.entries({ deliveryUrl, seenUrl })) if (url !== undefined) checkUrl(of, url);
     if (secret !== undefined && !/^[\x21-\x7e]{16,2048}$/.test(secret))
-      throw new SenderError('a secret to sign with has 16 to 2048 characters, and no spaces', { of: 'secret' });
+      throw new SenderError('a secret to sign with has 16 to 2048 ASCII characters, and no spaces', { of: 'secret' });
     await this.#rows.putPlace({
       ...place,
       ...(secret !== undefined && { sealedSecret: this.#secrets.seal(secret, ownerOf(account)) }),

@@ -204,7 +204,7 @@ function ownerOf(account: AccountId, page: string, what: 'token' | 'app secret')
 
 function checkKey(of: string, what: string, key: string): void {
   if (!/^[\x21-\x7e]{1,2048}$/.test(key))
-    throw new SenderError(`the ${what} is not one: it has up to 2048 characters, and no spaces`, { of });
+    throw new SenderError(`the ${what} is not one: it has up to 2048 ASCII characters, and no spaces`, { of });
 }
 
 /** It goes to terminals and pages. */

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { Compile } from 'typebox/schema';
 import { describe, expect, test } from 'vitest';
 import { valuesOf } from '../../src/domain/filter.ts';
 import { filterFields } from '../../src/domain/filter-fields.ts';
@@ -10,6 +11,7 @@ import {
   parseSummaryQuery,
 } from '../../src/wire/query/filter-query.ts';
 import { listValue } from '../../src/wire/query/list-text.ts';
+import { pageParameters, streamParameters } from '../../src/wire/query/query-schemas.ts';
 import { anyText } from '../support/any-text.ts';
 
 function asked(raw: string) {
@@ -164,6 +166,14 @@ describe('parseLogsQuery', () => {
   test('limit → from 1 to 1000', () => {
     expect(asked('limit=1').limit).toBe(1);
     expect(asked('limit=1000').limit).toBe(1000);
+  });
+
+  test('an empty place to go on from → none, in the description too', () => {
+    expect(parseStreamQuery('lastEventId=')).toEqual({ value: { filter: {} } });
+    for (const place of [streamParameters.lastEventId, pageParameters.cursor]) {
+      expect(Compile(place).Check('')).toBe(true);
+      expect(Compile(place).Check('a\u0000')).toBe(false);
+    }
   });
 
   test('useCursor and cursor → a cursor is asked for', () => {

@@ -9,6 +9,8 @@ const controls = '\\x00-\\x1f\\x7f-\\x9f';
 
 /** Without control characters. */
 const text = (description: string) => Type.String({ minLength: 1, pattern: `^[^${controls}]+$`, description });
+/** Empty, it is what one has who has none yet. */
+const place = (description: string) => Type.String({ pattern: `^[^${controls}]*$`, description });
 const dateTime = (description: string) =>
   Type.String({
     pattern: dateTimePattern,
@@ -80,7 +82,9 @@ export const pageParameters = {
     description: 'Logs of one page.',
   }),
   useCursor: Type.Boolean({ default: false, description: 'Asks for a `cursor` in the answer.' }),
-  cursor: text('The `nextCursor` of the page before, with the same filters; implies `useCursor`.'),
+  cursor: place(
+    'The `nextCursor` of the page before, with the same filters; implies `useCursor`. Empty beside `useCursor`: the first page.',
+  ),
 };
 
 export const exportFormats = ['ndjson', 'csv'] as const;
@@ -123,7 +127,9 @@ export const summaryParameters = {
 };
 
 export const streamParameters = {
-  lastEventId: text('Goes on after this event, as the header `Last-Event-ID` does; the header goes first.'),
+  lastEventId: place(
+    'Goes on after this event, as the header `Last-Event-ID` does; the header goes first. Empty: from now on.',
+  ),
 };
 
 /** The parameters of the call that gives reports, each with one value, in the order of the vendor's page. */

@@ -1,4 +1,5 @@
 import { closest } from 'fastest-levenshtein';
+import { databaseFault, databaseSettings } from './database-settings.ts';
 import { limits } from './limits.ts';
 import { mirrorFault, mirrorSettings } from './mirror-settings.ts';
 import { recordingSettings } from './recording-settings.ts';
@@ -8,8 +9,6 @@ import {
   BadValue,
   choice,
   credential,
-  databaseUrl,
-  databaseUrls,
   duration,
   integer,
   isOfService,
@@ -25,7 +24,7 @@ import {
 
 export type { Setting } from './setting-kinds.ts';
 
-const { segmentsMax, partitionsMax } = limits;
+const { segmentsMax } = limits;
 
 /** What a server can be told. Everything that is said of a setting anywhere is said here. */
 export const serverSettings = Object.freeze({
@@ -37,48 +36,7 @@ export const serverSettings = Object.freeze({
     './data',
     'Folder of the log and the accounts; one server holds it at a time',
   ),
-  store: {
-    ...setting(
-      'SENTLOG_STORE',
-      databaseUrl,
-      '',
-      'PostgreSQL database for the log and the accounts instead of the folder: `postgres://user:password@host/database`; any number of servers share it',
-    ),
-    secret: true,
-  },
-  poolSize: setting(
-    'SENTLOG_POOL_SIZE',
-    integer(2, 1000),
-    '10',
-    'Connections to the database for the log, half of them to record; a server has up to seventeen more for the rest, and over Citus one for each node',
-  ),
-  replicas: {
-    ...setting(
-      'SENTLOG_STORE_READ',
-      databaseUrls(limits.replicasMax),
-      '',
-      'Streaming standbys of that database, separated by commas, which answer reads while they are recent enough',
-    ),
-    secret: true,
-  },
-  replicaLagMs: setting(
-    'SENTLOG_STORE_READ_LAG',
-    duration('200ms', '10m'),
-    '1s',
-    'How old an answer of such a standby may be; what this server recorded itself always shows',
-  ),
-  partitionMs: setting(
-    'SENTLOG_PARTITION',
-    optional(duration('1s', '30d')),
-    '',
-    'Range of `sentAt` that one table of the database holds, by what is recorded `4h` or `1h` unless set; retention drops whole tables',
-  ),
-  statementTimeoutMs: setting(
-    'SENTLOG_STATEMENT_TIMEOUT',
-    duration('100ms', '10m'),
-    '10s',
-    'What one statement may take in the database before the request is answered with 503',
-  ),
+  ...databaseSettings,
   secrets: {
     ...setting(
       'SENTLOG_SECRET',
@@ -247,6 +205,7 @@ export function loadConfig(sources: Sources): Config {
     replicas: read(s.replicas, sources),
     replicaLagMs: read(s.replicaLagMs, sources),
     partitionMs: read(s.partitionMs, sources),
+    sealAfterMs: read(s.sealAfterMs, sources),
     statementTimeoutMs: read(s.statementTimeoutMs, sources),
     secrets: read(s.secrets, sources),
     carrier: read(s.carrier, sources),
@@ -291,19 +250,14 @@ export function loadConfig(sources: Sources): Config {
   return Object.freeze(config);
 }
 
-function folderFault({ replicas, retentionMs, segmentAgeMs }: Config): string | undefined {
+function folderFault({ replicas, retentionMs, sealAfterMs, segmentAgeMs }: Config): string | undefined {
   const s = serverSettings;
+  if (sealAfterMs !== undefined)
+    return `${s.sealAfterMs.env} needs ${s.store.env}: a data folder packs by ${s.merge.env}`;
   if (replicas.length > 0) return `${s.replicas.env} needs ${s.store.env}: a data folder has no replicas`;
   const segments = Math.ceil(retentionMs / segmentAgeMs);
   if (segments <= segmentsMax) return undefined;
   return `${s.segmentAgeMs.env} is too short for ${s.retentionMs.env}: the log would have ${segments} segments, and can have ${segmentsMax}`;
-}
-
-function databaseFault({ retentionMs, partitionMs }: Config): string | undefined {
-  const s = serverSettings;
-  const partitions = Math.ceil(retentionMs / (partitionMs ?? limits.partitionMs));
-  if (partitions <= partitionsMax) return undefined;
-  return `${s.partitionMs.env} is too short for ${s.retentionMs.env}: the log would have ${partitions} partitions, and can have ${partitionsMax}`;
 }
 
 /** Only where accounts are kept, for the commands that change them. */

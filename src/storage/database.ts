@@ -35,7 +35,7 @@ export function partitionsFor({ partitionMs, retentionMs }: Pick<Config, 'partit
 /** In a database, for any number of servers. */
 export async function openDatabase(config: Config, url: string, observer: StoreObserver): Promise<Storage> {
   await using parts = new AsyncDisposableStack();
-  const { poolSize, statementTimeoutMs, retentionMs, replicas, replicaLagMs } = config;
+  const { poolSize, statementTimeoutMs, retentionMs, replicas, replicaLagMs, sealAfterMs } = config;
   const generationMs = Math.max(generationMsMin, Math.ceil(retentionMs / 3));
   const options = {
     url,
@@ -44,6 +44,7 @@ export async function openDatabase(config: Config, url: string, observer: StoreO
     statementTimeoutMs,
     generationMs,
     observer,
+    ...(sealAfterMs !== undefined && { sealAfterMs }),
     ...(replicas.length > 0 && { replicas: { urls: replicas, lagMsMax: replicaLagMs } }),
   };
   const store = parts.adopt(await openPostgresStore(options), one => one.close());

@@ -14,7 +14,7 @@ beforeAll(async () => {
   return () => server.remove();
 });
 
-// On Citus nothing is sealed. No setting seals yet, so what every run shows of it is `sealing.test.ts`.
+// On Citus nothing is sealed. What every run shows of it is `sealing.test.ts`.
 if (!isGiven)
   conformance(
     'the engine over PostgreSQL with everything sealed',

@@ -12,13 +12,14 @@ import { FolderLog } from '../../src/store/embedded/offline/folder-log.ts';
 import { spreadAccount } from '../../src/store/postgres/layout/spreading.ts';
 import type { Store } from '../../src/store/store.ts';
 import { crashImage } from '../support/crash-image.ts';
-import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
+import { type DatabaseServer, databaseServer, isGiven } from '../support/database-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { isThorough, runs } from '../support/properties.ts';
-import { recordNumbered, SqliteLog, submission } from '../support/sqlite-log.ts';
+import { recordNumbered, SqliteLog, submission, Witness } from '../support/sqlite-log.ts';
 import { accounts, anyFilter, anySubmission, ids } from './conformance/model.ts';
 import { all, answers, copy, emptyLog, faultless, logOf, message, record, report, start, walk } from './copying.ts';
 import { PostgresDatabase } from './postgres/database.ts';
+import { openSealer } from './postgres/sealed-store.ts';
 
 let server: DatabaseServer;
 beforeAll(async () => {
@@ -158,6 +159,25 @@ test('log that went on after a copy → the next copy brings what came since, re
   const store = await database.open();
   expect(await answers(store, 0, ['message-1', 'message-2', 'message-4'])).toEqual(expected);
   expect(await store.stats()).toMatchObject({ messages: 4, reports: 3 });
+});
+
+test.skipIf(isGiven)('a copy that was sealed since → the next copy brings what came, and it is equal', async () => {
+  const log = await logOf([Array.from({ length: 60 }, (_, i) => message(i)), [report(1)]]);
+  const database = await emptyDatabase();
+  await copy(log, database);
+  const sealer = await openSealer({ server, url: database.url, schema: 'sentlog' }, new Witness());
+  onTestFinished(() => sealer.close());
+  expect(await sealer.seal()).toMatchObject({ messages: 60 });
+  const original = await log.open();
+  await record(original, start + 500, [report(1, { seenAt: start + 400 }), report(2), message(60)]);
+  const changed = ['message-1', 'message-2', 'message-60'];
+  const expected = await answers(original, 0, changed);
+  await original.close();
+  const { sum, checks } = await copy(log, database);
+  expect(sum).toMatchObject({ copied: 1, completed: 2, alreadyThere: 58 });
+  expect(all(checks)).toEqual(faultless(61));
+  expect(await database.query('SELECT count(*)::integer AS rows FROM sentlog.message')).toEqual([{ rows: 3 }]);
+  expect(await answers(await database.open(), 0, changed)).toEqual(expected);
 });
 
 test('target that has messages already → equal ones count, others are told and left alone', async () => {

@@ -46,6 +46,18 @@ export function addDb(program: Command): void {
               .join(', '),
         ],
       ]);
+    const { packedIn } = await import('../../store/postgres/sealed/packed.ts');
+    const packed = await packedIn(target);
+    if (packed !== undefined)
+      await printRows(
+        [{ ...packed, until: new Date(packed.until).toISOString() }],
+        [
+          ['PACKED UNTIL', row => row.until],
+          ['MESSAGES', row => row.messages],
+          ['BLOCKS', row => row.blocks],
+          ['BYTES', row => row.bytes],
+        ],
+      );
   });
 
   const spread = db

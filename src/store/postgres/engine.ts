@@ -31,10 +31,10 @@ import { Database } from './log/database.ts';
 import { Generations } from './log/generations.ts';
 import { Partitions } from './log/partitions.ts';
 import { Watermark } from './log/watermark.ts';
+import type { PostgresStoreOptions } from './options.ts';
 import { Reader } from './read/reader.ts';
 import { rendered } from './read/rendering.ts';
 import { Recorder } from './record/recorder.ts';
-import type { ReplicaTerms } from './replica/replicas.ts';
 import type { Slice } from './rows/slices.ts';
 import { distribute, isOnCitus } from './schema/citus.ts';
 import { Figures, type LogFigures } from './summary/figures.ts';
@@ -44,36 +44,6 @@ import { hourMs, Totals } from './summary/totals.ts';
 import { dropPast, type Places } from './upkeep/janitor.ts';
 import { Sealer } from './upkeep/sealer.ts';
 import { WaitingUpkeep } from './upkeep/waiting-upkeep.ts';
-
-export type PostgresStoreOptions = {
-  /** `postgres://user:password@host:port/database`. */
-  readonly url: string;
-  /** Connections of this process, at least 2; half of them record. */
-  readonly poolSize: number;
-  readonly observer: StoreObserver;
-  /** Where the tables are: made when it is not there. */
-  readonly schema?: string;
-  /** The `sentAt` that a new partition spans; partitions of another width stay as they are. By what is recorded unless it is given. */
-  readonly partitionMs?: number;
-  /** How long a table of message ids takes new ones: a third of the retention or more, so that there are few. */
-  readonly generationMs?: number;
-  /** What one statement may take before the call is given up as `StoreUnavailable`. */
-  readonly statementTimeoutMs?: number;
-  /** What it may take to get a connection before the call is given up as `StoreUnavailable`. */
-  readonly connectMsMax?: number;
-  readonly upkeepMs?: number;
-  /** How far ahead partitions stand; the next one always does. */
-  readonly aheadMs?: number;
-  /** What the database, or a node of it, may take to answer whoever looks whether it does. */
-  readonly answerMsMax?: number;
-  /** How long a read waits for its turn before it is given up as `StoreUnavailable`. */
-  readonly turnMsMax?: number;
-  /** Standbys of the database that answer reads. */
-  readonly replicas?: ReplicaTerms;
-  /** Messages of partitions that ended so long ago are moved into blocks; none are unless it is given. */
-  readonly sealAfterMs?: number;
-  readonly now?: () => EpochMs;
-};
 
 /** How often a process adds up what it recorded. */
 const addUpMs = 2_000;
@@ -109,8 +79,11 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   try {
     const note: StoreObserver['note'] = one => observer.note(one);
     await migrate({ url, schema }, note);
-    if (replicas !== undefined && (await isOnCitus(database)))
+    const isSpread = await isOnCitus(database);
+    if (replicas !== undefined && isSpread)
       throw new StoreUnusable('read replicas cannot be used with Citus: how recent its workers are is not known');
+    if (options.sealAfterMs !== undefined && isSpread)
+      throw new StoreUnusable('messages cannot be packed into blocks on Citus');
     await distribute({ url, schema }, note, 'added');
     const store = new PostgresStore(database, options);
     await store.begin();
@@ -198,7 +171,9 @@ class PostgresStore implements Store {
     this.#sealer = new Sealer(database, partitions);
     if (sealAfterMs !== undefined)
       this.#sealing = new Recurring(upkeepMs, observer, async () => {
-        await this.#sealer.sealBefore(now() - sealAfterMs);
+        const { messages, blocks } = await this.#sealer.sealBefore(now() - sealAfterMs);
+        if (messages > 0)
+          observer.note({ level: 'info', message: 'messages were packed into blocks', detail: { messages, blocks } });
       });
     const making = () => partitions.keepAhead(now(), this.#aheadMs);
     this.#making = new Recurring(Math.min(upkeepMs, makeMs), observer, making);

@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { openPostgresStore, type PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
+import { openPostgresStore } from '../../../src/store/postgres/engine.ts';
+import type { PostgresStoreOptions } from '../../../src/store/postgres/options.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { type DatabaseServer, isGiven, isOnCitus } from '../../support/database-server.ts';
 import { until, Witness } from '../../support/sqlite-log.ts';

@@ -1,7 +1,8 @@
 import type { AccountId } from '../../../src/domain/message.ts';
 import { migrate, schemaName } from '../../../src/postgres/migrate.ts';
-import { openPostgresStore, type PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
+import { openPostgresStore } from '../../../src/store/postgres/engine.ts';
 import { spreadAccount } from '../../../src/store/postgres/layout/spreading.ts';
+import type { PostgresStoreOptions } from '../../../src/store/postgres/options.ts';
 import type { Store, StoreObserver } from '../../../src/store/store.ts';
 import { type DatabaseServer, isGiven, prepare } from '../../support/database-server.ts';
 import { until } from '../../support/sqlite-log.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
+import type { PostgresStoreOptions } from '../../../src/store/postgres/options.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { type DatabaseServer, databaseServer, isGiven } from '../../support/database-server.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';

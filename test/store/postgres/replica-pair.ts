@@ -1,4 +1,5 @@
-import { openPostgresStore, type PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
+import { openPostgresStore } from '../../../src/store/postgres/engine.ts';
+import type { PostgresStoreOptions } from '../../../src/store/postgres/options.ts';
 import type { ReplicaReads, Store, StoreObserver, StoreReads } from '../../../src/store/store.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { until } from '../../support/sqlite-log.ts';

@@ -4,6 +4,7 @@ import { summaryRange } from '../../../src/domain/summary.ts';
 import { isLock } from '../../../src/postgres/locks.ts';
 import { Database } from '../../../src/store/postgres/log/database.ts';
 import { Partitions } from '../../../src/store/postgres/log/partitions.ts';
+import { packedIn } from '../../../src/store/postgres/sealed/packed.ts';
 import { Sealer } from '../../../src/store/postgres/upkeep/sealer.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { type DatabaseServer, databaseServer, isGiven } from '../../support/database-server.ts';
@@ -23,6 +24,7 @@ import {
   recordAll,
   walk,
 } from '../conformance/engine.ts';
+import { standInForCitus } from './citus-stand-in.ts';
 import { PostgresDatabase } from './database.ts';
 import { openSealer } from './sealed-store.ts';
 
@@ -32,6 +34,8 @@ beforeAll(async () => {
   server = await databaseServer(['fsync=off', 'full_page_writes=off']);
 });
 afterAll(() => server.remove());
+
+const pools = { readersMax: 1, recordersMax: 1, statementTimeoutMs: 60_000, answerMsMax: 30_000 };
 
 const ids = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
 /** Over some hours, newest first. */
@@ -64,12 +68,16 @@ async function held(database: PostgresDatabase): Promise<readonly unknown[]> {
 test.skipIf(isGiven)('sealed hours → no rows, all found; a report takes out the one message it is on', () =>
   withSealed(async ({ database, store, seal }) => {
     await recordAll(store, spreadOut(300));
+    const target = { url: database.url, schema: 'sentlog' };
+    expect(await packedIn(target)).toMatchObject({ messages: 0, blocks: 0 });
     expect(await seal()).toMatchObject({ messages: 300 });
+    expect(await packedIn(target)).toMatchObject({ messages: 300, bytes: expect.any(Number) });
     const [rows, blocks] = await held(database);
     expect([rows, Number(blocks) >= 5]).toEqual([0, true]);
     expect(idsOf((await store.find(query())).logs)).toEqual(ids(300));
     expect(await record(store, [report('m7'), report('m299')])).toEqual(outcome({ updated: 2 }));
     expect(await held(database)).toEqual([2, blocks, 2]);
+    expect(await packedIn(target)).toMatchObject({ messages: 298, blocks });
     const { logs } = await store.find(query({ filter: { generalStatus: 'DELIVERED' } }));
     expect(idsOf(logs)).toEqual(['m7', 'm299']);
     expect(idsOf((await store.find(query())).logs)).toEqual(ids(300));
@@ -199,13 +207,79 @@ test.skipIf(isGiven)('retention → blocks go whole, with their hour', () =>
   }),
 );
 
+test.skipIf(isGiven)('accounts that keep theirs for times of their own → of sealed hours each has what it keeps', () =>
+  withSealed(async ({ database, store, seal }) => {
+    await recordAll(store, spreadOut(300));
+    for (const other of [2, 3]) await recordAll(store, spreadOut(300), { account: other });
+    await seal();
+    const before = Number((await held(database))[1]);
+    const own = new Map([
+      [2, now - 2 * hourMs],
+      [3, now - 200 * hourMs],
+    ]);
+    await store.dropBefore(now - 2 * hourMs, own);
+    // Account 3 keeps all: no hour goes, and nobody else sees more of one than is theirs.
+    expect(Number((await held(database))[1])).toBe(before);
+    expect((await store.find(query({ account: 3 }))).logs).toHaveLength(300);
+    own.set(3, now - hourMs);
+    await store.dropBefore(now - 2 * hourMs, own);
+    expect(Number((await held(database))[1])).toBeLessThan(before);
+    for (const [one, keptMs] of [
+      [account, 2 * hourMs],
+      [2, 2 * hourMs],
+      [3, hourMs],
+    ] as const) {
+      const { logs } = await store.find(query({ account: one, sentSince: now - keptMs }));
+      expect(idsOf(logs)).toEqual(ids(keptMs / 60_000 + 1));
+    }
+    expect((await store.stats()).damaged).toEqual([]);
+  }),
+);
+
+test.skipIf(isGiven)(
+  'a partition too large to be written anew → gives back the room of its rows, while it is read',
+  () =>
+    withSealed(async ({ database, store }) => {
+      const long = JSON.stringify({ type: 'TEXT', text: 'x'.repeat(1500) });
+      for (let from = 0; from < 3000; from += 500)
+        await recordAll(
+          store,
+          Array.from({ length: 500 }, (_, i) =>
+            message(`m${from + i}`, { sentAt: now - 2 * hourMs, contentJson: long }),
+          ),
+        );
+      const rowBytes = async () => {
+        const [row] = await database.query(
+          `SELECT sum(pg_table_size(inhrelid))::integer AS bytes FROM pg_inherits WHERE inhparent = 'sentlog.message'::regclass`,
+        );
+        return Number(row?.bytes);
+      };
+      const before = await rowBytes();
+      const log = new Database({ url: database.url, schema: 'sentlog', ...pools, observer: new Witness() });
+      const partitions = new Partitions(log, hourMs, () => {});
+      const sealer = new Sealer(log, partitions, { announceMs: 0, rewrittenBytesMax: 0 });
+      expect(await sealer.sealBefore(now)).toMatchObject({ messages: 3000 });
+      expect(await rowBytes()).toBeLessThan(before / 10);
+      expect((await store.find(query({ limit: 1000 }))).logs).toHaveLength(1000);
+      await log.close();
+    }),
+);
+
+test.skipIf(isGiven)('blocks are asked for on Citus → the start is refused', async () => {
+  const database = await PostgresDatabase.create(server);
+  await standInForCitus(database);
+  await expect(database.open({ sealAfterMs: hourMs })).rejects.toThrow(
+    'messages cannot be packed into blocks on Citus',
+  );
+  await database.close();
+});
+
 test.skipIf(isGiven)('a program that knows no blocks is connected → nothing is sealed', async () => {
   const database = await PostgresDatabase.create(server);
   const store = await database.open();
   await recordAll(store, spreadOut(60));
   const unaware = await database.hold(`SET application_name = 'sentlog'; SELECT 1`);
-  const own = { url: database.url, schema: 'sentlog', observer: new Witness() };
-  const log = new Database({ ...own, readersMax: 1, recordersMax: 1, statementTimeoutMs: 60_000, answerMsMax: 30_000 });
+  const log = new Database({ url: database.url, schema: 'sentlog', ...pools, observer: new Witness() });
   const sealer = new Sealer(log, new Partitions(log, hourMs, () => {}));
   await expect(sealer.sealBefore(now)).rejects.toThrow(/knows of blocks/);
   expect((await held(database)).slice(1)).toEqual([0, 0]);
@@ -260,14 +334,7 @@ test.skipIf(isGiven)(
     withSealed(async ({ database, store, seal }) => {
       await recordAll(store, spreadOut(100));
       const held = await database.hold('BEGIN; LOCK TABLE sentlog.message IN ACCESS EXCLUSIVE MODE');
-      const own = { url: database.url, schema: 'sentlog', observer: new Witness() };
-      const log = new Database({
-        ...own,
-        readersMax: 1,
-        recordersMax: 1,
-        statementTimeoutMs: 60_000,
-        answerMsMax: 30_000,
-      });
+      const log = new Database({ url: database.url, schema: 'sentlog', ...pools, observer: new Witness() });
       const sealer = new Sealer(log, new Partitions(log, hourMs, () => {}), { announceMs: 0 });
       const sealing = sealer.sealBefore(now);
       const waiting = `SELECT count(*)::integer AS count FROM pg_locks WHERE NOT granted AND relation IS NOT NULL`;

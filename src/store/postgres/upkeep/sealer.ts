@@ -17,20 +17,26 @@ import { givingWay, waitBriefly } from '../schema/table-parts.ts';
 import type { Sealing } from '../sealed/sealed-blocks.ts';
 import { blockOf, type NewBlock, sealedColumns, sealedIn } from '../sealed/sealed-rows.ts';
 
-/** One step; making a table small again takes the longest. */
+/** One step; writing a table anew takes the longest. */
 const statementMsMax = 60_000;
+/** A large table with all its indexes, for which nobody waits. */
+const vacuumMsMax = 6 * 3_600_000;
 /** Messages that are sealed by one transaction: recordings of their account wait for it. */
 const messagesAtOnce = 2_048;
 /** Longer than any process goes by what it knows of the layouts, see `Layouts`. */
 const announcedMs = limits.layoutAgeMs + 1_000;
 /** A partition that takes more, and holds few rows after sealing, is made small again. */
 const looseBytesMin = 1 << 20;
+/** Who reads a partition waits while it is written anew, about a second for as much: larger ones keep what their indexes take. */
+const rewrittenBytesMax = 1 << 30;
 
 export type SealerOptions = {
   /** How long it is announced to all processes where blocks may be from now on. */
   readonly announceMs?: number;
   /** Of an account with fewer messages in a partition they stay rows. */
   readonly messagesMin?: number;
+  /** A larger partition is not written anew when it is sealed. */
+  readonly rewrittenBytesMax?: number;
 };
 
 /** What was made of one look at all partitions. */
@@ -46,19 +52,18 @@ export class Sealer {
   readonly #partitions: Partitions;
   readonly #announceMs: number;
   readonly #messagesMin: number;
+  readonly #rewrittenBytesMax: number;
   /** Partitions by their names that have been sealed. */
   readonly #done = new Set<string>();
   readonly #stopping = new AbortController();
 
-  constructor(
-    database: Database,
-    partitions: Partitions,
-    { announceMs = announcedMs, messagesMin = limits.blockMessagesMin }: SealerOptions = {},
-  ) {
+  constructor(database: Database, partitions: Partitions, options: SealerOptions = {}) {
+    const { announceMs = announcedMs, messagesMin = limits.blockMessagesMin } = options;
     this.#database = database;
     this.#partitions = partitions;
     this.#announceMs = announceMs;
     this.#messagesMin = messagesMin;
+    this.#rewrittenBytesMax = options.rewrittenBytesMax ?? rewrittenBytesMax;
   }
 
   /** What is under way is broken off, as it may be at any moment. */
@@ -101,7 +106,7 @@ export class Sealer {
         sealed.messages += messages;
         sealed.blocks += blocks;
         if (this.#stopped) return;
-        await makeSmall(session, range.name);
+        await this.#makeSmall(session, range.name);
       }
       this.#done.add(range.name);
     }
@@ -155,6 +160,30 @@ export class Sealer {
       slice = await nextSlice(session, range.name, slice);
     }
     return { messages, blocks };
+  }
+
+  /**
+   * Gives back the room of rows that were sealed, where few are left. A partition is written anew, for which those who read
+   * it wait; one that is too large for that gives back what is free at its end.
+   */
+  async #makeSmall(session: Session, partition: string): Promise<void> {
+    const [[rowBytes, bytes] = []] = await session.query(
+      'SELECT pg_table_size($1::regclass), pg_total_relation_size($1::regclass)',
+      [partition],
+    );
+    const [[many] = []] = await session.query(
+      `SELECT EXISTS (SELECT FROM ${partition} OFFSET ${messagesAtOnce} LIMIT 1)`,
+    );
+    if (integer(bytes) < looseBytesMin || truth(many)) return;
+    if (integer(rowBytes) > this.#rewrittenBytesMax) {
+      const vacuum = (own: Session) => own.run(`VACUUM (ANALYZE) ${partition}`);
+      await this.#database.apart(vacuumMsMax, vacuum, this.#stopping.signal);
+      return;
+    }
+    await givingWay(async () => {
+      await session.run('SET lock_timeout = 150');
+      await session.run(`VACUUM (FULL, ANALYZE) ${partition}`);
+    });
   }
 }
 
@@ -269,17 +298,4 @@ async function isEmptied(session: Session, partition: string): Promise<boolean> 
     [partition],
   );
   return truth(isSmall) && !truth(holdsAny);
-}
-
-/** Gives back the room of rows that were sealed, where few are left. Those who read the partition wait for a moment. */
-async function makeSmall(session: Session, partition: string): Promise<void> {
-  const [[bytes] = []] = await session.query('SELECT pg_total_relation_size($1::regclass)', [partition]);
-  const [[many] = []] = await session.query(
-    `SELECT EXISTS (SELECT FROM ${partition} OFFSET ${messagesAtOnce} LIMIT 1)`,
-  );
-  if (integer(bytes) < looseBytesMin || truth(many)) return;
-  await givingWay(async () => {
-    await session.run('SET lock_timeout = 150');
-    await session.run(`VACUUM (FULL, ANALYZE) ${partition}`);
-  });
 }

@@ -16,7 +16,7 @@ import { errorBodyFor } from './answer/error-body.ts';
 import { HeldAnswers } from './answer/held-answers.ts';
 import { EventLoop } from './body/event-loop.ts';
 import { HeldBytes } from './body/held-bytes.ts';
-import { answerMalformed } from './body/malformed.ts';
+import { answerMalformed, refuseConnect } from './body/malformed.ts';
 import { Closing } from './closing.ts';
 import { Connections, connectionsMax } from './connections.ts';
 import type { ServerDeps } from './deps.ts';
@@ -174,6 +174,7 @@ function fastify({ logger, timeouts, trustedProxies = [] }: ServerDeps, refusals
     clientErrorHandler: (error, socket) => answerMalformed(error, socket, answers.get(socket)),
   });
   app.server.on('request', (request, response) => answers.set(request.socket, response));
+  app.server.on('connect', ({ socket }) => refuseConnect(socket, answers.get(socket)));
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   return app;
 }

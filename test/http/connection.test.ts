@@ -54,6 +54,27 @@ function expectError(answer: string, status: number): void {
   expect(JSON.parse(body).errorCode).toBe(`E${status}`);
 }
 
+test.each(['example.com:443', '169.254.169.254:80', logsPath])(
+  'CONNECT %s → 400, and the connection ends',
+  async to => {
+    const socket = await connected();
+    socket.write(`${head('CONNECT', to)}GET / HTTP/1.1\r\nHost: x\r\n\r\n`);
+    const answer = await received(socket);
+    expectError(answer, 400);
+    expect(answer).toContain('"violation":"is CONNECT, and this server is no proxy"');
+  },
+);
+
+test('CONNECT of a caller who resets the connection → nothing but that connection ends', async () => {
+  const socket = await connected();
+  socket.write(head('CONNECT', 'example.com:443'));
+  await once(server.app.server, 'connect');
+  expect(near.listenerCount('error')).toBeGreaterThan(0);
+  socket.resetAndDestroy();
+  await once(near, 'close');
+  expect((await server.app.inject('/health/live')).statusCode).toBe(200);
+});
+
 test('OPTIONS of the server as a whole → 204 with every method of any path', async () => {
   const socket = await connected();
   socket.write('OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n');

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Violation } from '../../domain/message.ts';
 import { http } from '../../node-http.ts';
 import { type ErrorCode, errorAnswer, errorTable } from '../errors.ts';
 
@@ -9,15 +10,28 @@ import { type ErrorCode, errorAnswer, errorTable } from '../errors.ts';
  * last answer that the connection was asked for.
  */
 export function answerMalformed(error: Error, socket: Socket, latest: ServerResponse | undefined): void {
+  const violation = { property: 'request', violation: 'is not sound HTTP' };
+  answerByHand(codeOf('code' in error ? String(error.code) : ''), violation, socket, latest);
+}
+
+/** Of CONNECT Node makes no request either, and leaves the connection to whoever wants it: its failures, too. */
+export function refuseConnect(socket: Socket, latest: ServerResponse | undefined): void {
+  socket.on('error', () => socket.destroy());
+  // It would be taken for the answer to the request before.
+  if (latest?.writableFinished === false) socket.destroy();
+  else
+    answerByHand('E400', { property: 'method', violation: 'is CONNECT, and this server is no proxy' }, socket, latest);
+}
+
+function answerByHand(code: ErrorCode, violation: Violation, socket: Socket, latest: ServerResponse | undefined): void {
   // Into an answer that has begun nothing more can be written.
   const begun = latest?.headersSent === true && !latest.writableFinished;
   if (begun || !socket.writable) {
     socket.destroy();
     return;
   }
-  const code = codeOf('code' in error ? String(error.code) : '');
   const { status } = errorTable[code];
-  const body = JSON.stringify(errorAnswer(code, [{ property: 'request', violation: 'is not sound HTTP' }]));
+  const body = JSON.stringify(errorAnswer(code, [violation]));
   const lines = [
     `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`,
     'Connection: close',

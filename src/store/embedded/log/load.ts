@@ -8,7 +8,7 @@ import type { Holding, Ledger } from '../files/ledger.ts';
 import { hasRoom } from '../files/reserve.ts';
 import { JournalRows } from '../rows/journal-rows.ts';
 import { syncJournal } from '../rows/journal-writer.ts';
-import type { Rows } from '../rows/rows.ts';
+import { messageBatches, type Rows, reportBatches } from '../rows/rows.ts';
 import { movesIn } from '../segment/count-items.ts';
 import { Counts } from '../segment/counts.ts';
 import { FacetMaker } from '../segment/facet-maker.ts';
@@ -299,9 +299,7 @@ function loadMessages(
   hashSeed: number,
 ): number {
   let found = 0;
-  for (let ordinal = 0; ; ) {
-    const batch = rows.messagesFrom(ordinal, rowsAtATime);
-    if (batch.length === 0) return found;
+  for (const batch of messageBatches(rows, rowsAtATime)) {
     for (const row of batch) {
       counts.message(row);
       setHashes(columns, row[0], hashSeed, row[1], row[13]);
@@ -311,11 +309,11 @@ function loadMessages(
       const group = groupOfStatus(row[4]);
       setState(shared, row[0], 0, group);
       shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
-      ordinal = row[0] + 1;
-      found++;
     }
+    found += batch.length;
     counts.commit();
   }
+  return found;
 }
 
 /** No account has what is lost; it has a time, so that it stands somewhere in the order of time. */
@@ -334,9 +332,7 @@ function loadReports(
   let [until, found] = [-Infinity, 0];
   const messages = new Float64Array(count);
   const groups = new Uint8Array(count);
-  for (let sequence = firstSequence; ; ) {
-    const batch = rows.reportsFrom(sequence, rowsAtATime);
-    if (batch.length === 0) return { firstSequence, messages, groups, until, found };
+  for (const batch of reportBatches(rows, firstSequence, rowsAtATime)) {
     for (const row of batch) {
       messages[row[0] - firstSequence] = row[10];
       groups[row[0] - firstSequence] = groupOfStatus(row[2]);
@@ -344,11 +340,11 @@ function loadReports(
       until = Math.max(until, row[14]);
       counts.report(row[13], row[14], movesIn(row[16]));
       facets.report(row, firstSequence);
-      sequence = row[0] + 1;
-      found++;
     }
+    found += batch.length;
     counts.commit();
   }
+  return { firstSequence, messages, groups, until, found };
 }
 
 function setHashes(columns: Columns, ordinal: number, hashSeed: number, account: number, body: string): void {

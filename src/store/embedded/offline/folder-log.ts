@@ -10,11 +10,12 @@ import { Folder, FolderLock } from '../files/folder.ts';
 import { type Holding, holdingsIn } from '../files/ledger.ts';
 import { checkMeta } from '../log/check-rows.ts';
 import { LogFile } from '../log/log-file.ts';
-import type { MessageRow, ReportRow, Rows } from '../rows/rows.ts';
+import { type MessageRow, messageBatches, type ReportRow, type Rows, reportBatches } from '../rows/rows.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
 import { openRowsAt, openSealedRows } from '../segment/open-rows.ts';
 import { ordinalOf, ordinalsMax, reportsMaxOf, segmentIdOf } from '../segment/position.ts';
 import { identityOf, initialStateOf, reportIn, stateAfter } from '../segment/record-row.ts';
+import { holderOf } from '../segment/report-chain.ts';
 import { greaterLosses, type Losses } from '../segment/shared-segment.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
 
@@ -160,13 +161,7 @@ export class FolderLog {
 
   /** The segment that has this report, unless it is a damaged one: the last that does not begin after it. */
   #holderOf(sequence: number): number | undefined {
-    let [from, to] = [0, this.#inspected.length];
-    while (from < to) {
-      const middle = (from + to) >> 1;
-      if ((this.#inspected[middle]?.firstSequence ?? Infinity) <= sequence) from = middle + 1;
-      else to = middle;
-    }
-    return this.#inspected[from - 1]?.id;
+    return holderOf(this.#inspected, sequence)?.id;
   }
 
   #read<T>(segmentId: number, work: (file: Rows) => T): T {
@@ -259,26 +254,20 @@ function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined)
     const reports = Math.max(file.reportCount(firstSequence), known?.reports ?? 0);
     if (messages > ordinalsMax || reports > reportsMaxOf(ordinalsMax)) throw new DamagedRow('the rows file');
     let [newestSentAt, found] = [-Infinity, 0];
-    for (let ordinal = 0; ; ) {
-      const batch = file.messagesFrom(ordinal, rowsAtATime);
-      if (batch.length === 0) break;
+    for (const batch of messageBatches(file, rowsAtATime)) {
       for (const row of batch) newestSentAt = Math.max(newestSentAt, row[2]);
       found += batch.length;
-      ordinal = (batch.at(-1)?.[0] ?? ordinal) + 1;
     }
     if (found + (known?.lostMessages ?? 0) < messages)
       throw new DamagedRow(`the rows file (it has ${found} messages of ${messages})`);
     const reportMessages = new Float64Array(reports);
     let foundReports = 0;
-    for (let sequence = firstSequence; ; ) {
-      const batch = file.reportsFrom(sequence, rowsAtATime);
-      if (batch.length === 0) break;
+    for (const batch of reportBatches(file, firstSequence, rowsAtATime)) {
       for (const row of batch) {
         reportOf(row);
         reportMessages[row[0] - firstSequence] = row[10];
       }
       foundReports += batch.length;
-      sequence = (batch.at(-1)?.[0] ?? sequence) + 1;
     }
     if (foundReports + (known?.lostReports ?? 0) < reports)
       throw new DamagedRow(`the rows file (it has ${foundReports} reports of ${reports})`);

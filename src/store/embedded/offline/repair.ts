@@ -8,7 +8,7 @@ import { Folder, FolderLock } from '../files/folder.ts';
 import { type Holding, Ledger } from '../files/ledger.ts';
 import { LogFile } from '../log/log-file.ts';
 import { writeJournal } from '../rows/journal-writer.ts';
-import type { MessageOrReport, Rows } from '../rows/rows.ts';
+import { type MessageOrReport, messageBatches, type Rows, reportBatches } from '../rows/rows.ts';
 import { openRowsAt } from '../segment/open-rows.ts';
 import { noAccount } from '../segment/shared-segment.ts';
 import { openRows } from './folder-log.ts';
@@ -142,19 +142,9 @@ function* withoutOwners(from: Rows, ordinals: ReadonlySet<number>): Generator<Me
     yield { message };
   }
   const { firstSequence } = from.meta();
-  for (let next = firstSequence; ; ) {
-    const batch = from.reportsFrom(next, rowsAtATime);
-    if (batch.length === 0) return;
-    for (const report of batch) yield { report };
-    next = (batch.at(-1)?.[0] ?? next) + 1;
-  }
+  for (const batch of reportBatches(from, firstSequence, rowsAtATime)) for (const report of batch) yield { report };
 }
 
 function* messagesOf(file: Rows) {
-  for (let ordinal = 0; ; ) {
-    const batch = file.messagesFrom(ordinal, rowsAtATime);
-    if (batch.length === 0) return;
-    yield* batch;
-    ordinal = (batch.at(-1)?.[0] ?? ordinal) + 1;
-  }
+  for (const batch of messageBatches(file, rowsAtATime)) yield* batch;
 }

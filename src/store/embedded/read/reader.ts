@@ -67,7 +67,7 @@ export class Reader {
     let last: Found | undefined;
     for (;;) {
       const wanted = query.limit + 1 - count;
-      const taken = yield* searching(candidates.take(isText ? Math.max(wanted, lookedThroughAtOnce) : wanted));
+      const taken = yield* whole(candidates.take(isText ? Math.max(wanted, lookedThroughAtOnce) : wanted));
       if (taken.length === 0) return {};
       // Rows can be long: a few at a time.
       for (let at = 0; at < taken.length && count <= query.limit; ) {
@@ -97,7 +97,7 @@ export class Reader {
     const fits = conditionMatcher(asked.filter);
     const merge = candidatesOf(this.#segments, this.#hashSeed, asked, beginningAt(this.#segments.end()), false);
     for (;;) {
-      const [candidate] = yield* working(merge.take(1));
+      const [candidate] = yield* merge.take(1);
       if (candidate === undefined) return undefined;
       const [row] = this.#segments.messages([candidate]);
       if (row === undefined || row[1] !== account || !fits(logOf(row, undefined))) continue;
@@ -149,28 +149,8 @@ export class Reader {
 
 /** The steps of other work, none of which has found a log. */
 function* whole<T>(work: Steps<T>): Generator<readonly LogRecord[], T, boolean> {
-  for (let wasPaused = false; ; ) {
+  for (let wasPaused = false; ; wasPaused = yield []) {
     const { done, value } = work.next(wasPaused);
     if (done) return value;
-    wasPaused = yield [];
-  }
-}
-
-/** The steps of looking for candidates, none of which has found a log. */
-function* searching(taking: Generator<void, readonly Found[], boolean>) {
-  const none: readonly LogRecord[] = [];
-  for (let wasPaused = false; ; ) {
-    const { done, value } = taking.next(wasPaused);
-    if (done) return value;
-    wasPaused = yield none;
-  }
-}
-
-/** The same, of work that holds nothing. */
-export function* working<T>(taking: Generator<void, T, boolean>): Steps<T> {
-  for (let wasPaused = false; ; ) {
-    const { done, value } = taking.next(wasPaused);
-    if (done) return value;
-    wasPaused = yield 0;
   }
 }

@@ -14,7 +14,7 @@ import { outcomesIn, passOverLost, type ReportOutcomes } from '../segment/lost-r
 import { openSealedRows, openUnsealedRows } from '../segment/open-rows.ts';
 import { groupOfStatus, messageIdIn, type PackedBatch, partSeparator } from '../segment/packed-batch.ts';
 import { ordinalOf, type Position, segmentIdOf } from '../segment/position.ts';
-import { type Chain, readChain } from '../segment/report-chain.ts';
+import { byFirstSequence, type Chain, holderOf, readChain } from '../segment/report-chain.ts';
 import {
   type Columns,
   mustHaveMessage,
@@ -41,6 +41,8 @@ export class KnownMessages {
     return this.#idsAtHand.ordinals(segmentId, hash);
   });
   readonly #segments = new Map<number, SharedSegment>();
+  /** The same in the order of their reports; `undefined` when it is to be made anew. */
+  #inOrder: readonly SharedSegment[] | undefined;
   /** Of those without an index, where their rows stand. */
   readonly #places = new Map<number, Places>();
   readonly #files = new OpenFiles<Rows>(openFilesMax);
@@ -66,6 +68,7 @@ export class KnownMessages {
   /** Without columns it is sealed. */
   add(shared: SharedSegment, columns: Columns | undefined): void {
     this.#segments.set(shared.id, shared);
+    this.#inOrder = undefined;
     this.#ids.set(shared.id, columns);
     if (columns !== undefined) this.#places.set(shared.id, columns.places);
   }
@@ -102,6 +105,7 @@ export class KnownMessages {
     this.#closeFiles(segmentId);
     this.#ids.drop(segmentId);
     this.#segments.delete(segmentId);
+    this.#inOrder = undefined;
     this.#places.delete(segmentId);
   }
 
@@ -200,7 +204,8 @@ export class KnownMessages {
 
   /** `undefined` when it is lost, or the segment that held it was set aside. */
   #reportAt(sequence: number): ReportRow | undefined {
-    const holder = this.#holderOf(sequence);
+    this.#inOrder ??= this.segments().toSorted(byFirstSequence);
+    const holder = holderOf(this.#inOrder, sequence);
     if (holder === undefined) return undefined;
     return guardSegment(holder.id, () => {
       const row = this.#rows(holder.id).report(sequence);
@@ -209,18 +214,8 @@ export class KnownMessages {
     });
   }
 
-  /** The segment that holds a report: the last whose first sequence is not greater. */
-  #holderOf(sequence: number): SharedSegment | undefined {
-    let holder: SharedSegment | undefined;
-    for (const shared of this.#segments.values()) {
-      if (shared.firstSequence > sequence) break;
-      holder = shared;
-    }
-    return holder;
-  }
-
   #rows(segmentId: number): Rows {
-    if (this.#writing?.segmentId === segmentId && this.#writing.rows.isOpen) return this.#writing.rows;
+    if (this.#writing?.segmentId === segmentId) return this.#writing.rows;
     return this.#files.of(segmentId, () => {
       const places = this.#places.get(segmentId);
       return places === undefined

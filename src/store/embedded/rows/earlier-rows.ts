@@ -135,10 +135,6 @@ export class EarlierRows implements Rows {
     if (!Array.isArray(row) || row[0] !== 0) throw new Error('the write-ahead log is still in use');
   }
 
-  get isOpen(): boolean {
-    return this.#db.isOpen;
-  }
-
   close(): void {
     this.#statements.clear();
     if (this.#db.isOpen) this.#db.close();

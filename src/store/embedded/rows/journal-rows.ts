@@ -24,7 +24,16 @@ import {
   reportAt,
   stateAt,
 } from './row-frame.ts';
-import type { HeldOf, MessageRow, ReportOutcome, ReportRow, ReportState, Rows, RowsMeta } from './rows.ts';
+import {
+  type HeldOf,
+  type MessageRow,
+  messageBatches,
+  type ReportOutcome,
+  type ReportRow,
+  type ReportState,
+  type Rows,
+  type RowsMeta,
+} from './rows.ts';
 
 /** Most rows are shorter: what is read of one whose length is not known. */
 const rowBytes = 1024;
@@ -147,13 +156,11 @@ export class JournalRows implements Rows {
 
   accounts(): readonly HeldOf[] {
     const found = new Map<number, HeldOf>();
-    for (let batch = this.messagesFrom(0, rowsAtATime); batch.length > 0; ) {
+    for (const batch of messageBatches(this, rowsAtATime))
       for (const [ordinal, account, sentAt] of batch) {
         const [, messages, newest, first] = found.get(account) ?? [account, 0, -Infinity, ordinal];
         found.set(account, [account, messages + 1, Math.max(newest, sentAt), first]);
       }
-      batch = this.messagesFrom((batch.at(-1)?.[0] ?? 0) + 1, rowsAtATime);
-    }
     return [...found.values()].sort((a, b) => a[0] - b[0]);
   }
 
@@ -168,10 +175,6 @@ export class JournalRows implements Rows {
   /** Whether a footer tells where the rows stand. */
   get isFinished(): boolean {
     return this.#footer !== undefined;
-  }
-
-  get isOpen(): boolean {
-    return this.#isOpen;
   }
 
   close(): void {

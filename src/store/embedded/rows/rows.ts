@@ -83,6 +83,21 @@ export type Rows = {
   messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[];
   /** The reports that changed an account's logs, among the sequences from `from` to before `to`, in order. */
   changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[];
-  readonly isOpen: boolean;
   close(): void;
 };
+
+/** All messages that there are, so many at a time, in order. */
+export function* messageBatches(rows: Pick<Rows, 'messagesFrom'>, count: number): Generator<readonly MessageRow[]> {
+  for (let batch = rows.messagesFrom(0, count); batch.length > 0; ) {
+    yield batch;
+    batch = rows.messagesFrom((batch.at(-1)?.[0] ?? 0) + 1, count);
+  }
+}
+
+/** As `messageBatches`, of the reports. */
+export function* reportBatches(rows: Rows, firstSequence: number, count: number): Generator<readonly ReportRow[]> {
+  for (let batch = rows.reportsFrom(firstSequence, count); batch.length > 0; ) {
+    yield batch;
+    batch = rows.reportsFrom((batch.at(-1)?.[0] ?? 0) + 1, count);
+  }
+}

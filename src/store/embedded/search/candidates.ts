@@ -8,7 +8,7 @@ import { blocksWith, type WordBlocks } from '../segment/words-file.ts';
 import type { Place } from './bookmark.ts';
 import { ColumnScan } from './column-scan.ts';
 import { ErrorTests } from './error-test.ts';
-import { Merge, type OpenSources, type SegmentSources } from './merge.ts';
+import { type Candidates, Merge, type OpenSources, type SegmentSources } from './merge.ts';
 import type { Found, ReadSegments } from './read-segments.ts';
 import { follows, type MayBeAsked, mayHaveGroup, type Scan } from './scan.ts';
 import { sealedSources } from './sealed-scan.ts';
@@ -22,14 +22,6 @@ export type Asked = {
   readonly without?: ReadonlySet<number>;
 };
 
-/** What may match, newest first; the rows decide. */
-export type Candidates = {
-  /** The next `count`, fewer when there are no more; a step at a time, and told whether others had their turn. */
-  take(count: number): Generator<void, readonly Found[], boolean>;
-  /** To be called where others had their turn elsewhere than in `take`. */
-  afterPause(): void;
-};
-
 /** The candidates of a query behind a place, newest first; `resumed` when the walk there began earlier. */
 export function candidatesOf(
   segments: ReadSegments,
@@ -39,34 +31,7 @@ export function candidatesOf(
   resumed: boolean,
 ): Candidates {
   const question = new Question(segments, hashSeed, asked, walk, resumed);
-  return listedCandidates(segments, question) ?? new MergedCandidates(segments, question);
-}
-
-/** Those of all segments. */
-class MergedCandidates implements Candidates {
-  readonly #question: Question;
-  readonly #merge: Merge;
-
-  constructor(segments: ReadSegments, question: Question) {
-    this.#question = question;
-    this.#merge = new Merge(sourcesOf(segments, question));
-  }
-
-  *take(count: number): Generator<void, readonly Found[], boolean> {
-    const taking = this.#merge.take(count);
-    for (let wasPaused = false; ; ) {
-      if (wasPaused) this.afterPause();
-      const { done, value } = taking.next(wasPaused);
-      if (done) return value;
-      wasPaused = yield;
-    }
-  }
-
-  /** What had a group when the walk began may have another by now: from here on it is looked for as a later page does. */
-  afterPause(): void {
-    this.#question.errors?.letGo();
-    this.#merge.afterPause(this.#question.resume());
-  }
+  return listedCandidates(segments, question) ?? new Merge(sourcesOf(segments, question), () => question.resume());
 }
 
 /** Those that were found, newest first: there are no more. */
@@ -74,7 +39,7 @@ export function allFound(found: readonly Found[]): Candidates {
   const left = [...found];
   return {
     *take(count: number) {
-      yield;
+      yield 0;
       return left.splice(0, count);
     },
     afterPause() {},
@@ -118,8 +83,12 @@ class Question {
     this.end = Math.min(walk.sentAt, filter.sentUntil === undefined ? Infinity : filter.sentUntil - 1);
   }
 
-  /** From now on it is a walk that began earlier; `true` when that changes what is to be looked at. */
+  /**
+   * From now on it is a walk that began earlier: what had a group when it began may have another by now, and is looked for
+   * as a later page does. `true` when that changes what is to be looked at.
+   */
   resume(): boolean {
+    this.errors?.letGo();
     const isChanged = this.groups !== undefined && this.asOf === undefined;
     if (isChanged) this.asOf = this.#walk.asOf;
     return isChanged;

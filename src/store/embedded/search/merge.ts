@@ -1,4 +1,5 @@
 import type { EpochMs } from '../../../domain/message.ts';
+import type { Steps } from './jobs.ts';
 import type { Found } from './read-segments.ts';
 import type { Candidate, CandidateSource } from './scan.ts';
 
@@ -8,6 +9,14 @@ export type SegmentSources = {
   readonly maxSentAt: EpochMs;
   /** What it has after a place, or of all; nothing when it is gone by now. */
   open(after: Found | undefined): OpenSources;
+};
+
+/** What may match, newest first; the rows decide. */
+export type Candidates = {
+  /** The next `count`, fewer when there are no more. */
+  take(count: number): Steps<readonly Found[]>;
+  /** To be called where others had their turn elsewhere than in `take`. */
+  afterPause(): void;
 };
 
 export type OpenSources = {
@@ -20,30 +29,32 @@ type Opened = { readonly segment: SegmentSources; readonly isCurrent: () => bool
 type Head = { readonly opened: Opened; readonly source: CandidateSource; run: readonly Candidate[]; at: number };
 
 /**
- * Merges the candidates of all segments, newest first, opening a segment only when its time has come. Between two steps
- * others may have their turn; whoever goes on after such a pause says so.
+ * Merges the candidates of all segments, newest first, opening a segment only when its time has come.
  */
-export class Merge {
+export class Merge implements Candidates {
   readonly #waiting: Iterator<SegmentSources>;
+  readonly #resume: () => boolean;
   #next: SegmentSources | undefined;
   #heads: Head[] = [];
   /** The head that has none left of what it found. */
   #used: Head | undefined;
   #last: Found | undefined;
 
-  constructor(sources: Iterator<SegmentSources>) {
+  /** `resume` is called after a pause, and gives whether what was opened before it is of no use any more. */
+  constructor(sources: Iterator<SegmentSources>, resume: () => boolean) {
     this.#waiting = sources;
+    this.#resume = resume;
     this.#advance();
   }
 
-  /** The next `count` candidates, fewer when there are no more; a step is the work on one segment. */
-  *take(count: number): Generator<void, readonly Found[], boolean> {
+  /** A step is the work on one segment. */
+  *take(count: number): Steps<readonly Found[]> {
     const taken: Found[] = [];
     while (taken.length < count) {
       const head = this.#best();
       if (this.#isDue(head)) {
         this.#work(count - taken.length);
-        if (yield) this.afterPause();
+        if (yield 0) this.afterPause();
         continue;
       }
       if (head === undefined) break;
@@ -60,7 +71,8 @@ export class Merge {
   }
 
   /** Opens anew, from the last candidate on, what cannot be asked any more; or all. */
-  afterPause(isAll = false): void {
+  afterPause(): void {
+    const isAll = this.#resume();
     const stale = new Set(this.#heads.map(({ opened }) => opened).filter(opened => isAll || !opened.isCurrent()));
     if (stale.size === 0) return;
     this.#heads = this.#heads.filter(({ opened }) => !stale.has(opened));

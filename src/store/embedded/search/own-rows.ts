@@ -1,6 +1,6 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import type { IndexFile } from '../segment/index-file.ts';
-import { lowerBound } from '../segment/index-runs.ts';
+import { lowerBound, placeOfAccount } from '../segment/index-runs.ts';
 import { ordinalOf, segmentIdOf } from '../segment/position.ts';
 import { maxSentAt, messagesIn, reportedUntil, reportsIn } from '../segment/shared-segment.ts';
 import type { Steps } from './jobs.ts';
@@ -173,10 +173,8 @@ function moments(
 const tellsReports = (index: IndexFile) => index.bytesOf('reportStarts') > 0;
 
 function reportRun(index: IndexFile, account: AccountId): readonly [first: number, end: number] {
-  const count = index.bytesOf('reportAccounts') / 8;
-  const at = lowerBound(count, place => (index.float64('reportAccounts', place, 1)[0] ?? 0) - account);
-  if (at === count || index.float64('reportAccounts', at, 1)[0] !== account) return [0, 0];
-  const [first = 0, end = 0] = index.uint32('reportStarts', at, 2);
+  const at = placeOfAccount(index, 'reportAccounts', account);
+  const [first = 0, end = 0] = at === undefined ? [] : index.uint32('reportStarts', at, 2);
   return [first, end];
 }
 

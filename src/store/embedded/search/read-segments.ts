@@ -15,7 +15,7 @@ import { IndexFile } from '../segment/index-file.ts';
 import { ordinalsWithId } from '../segment/index-runs.ts';
 import { openSealedRows, openUnsealedRows } from '../segment/open-rows.ts';
 import { type LogEnd, positionOf } from '../segment/position.ts';
-import { timelineRows } from '../segment/report-chain.ts';
+import { byFirstSequence, holderOf, timelineRows } from '../segment/report-chain.ts';
 import {
   type Columns,
   hasLosses,
@@ -66,6 +66,8 @@ export class ReadSegments {
   readonly #hashSeed: number;
   readonly #ids = new MessageIds((segmentId, hash) => this.withIndex(segmentId, index => ordinalsWithId(index, hash)));
   readonly #segments = new Map<number, ReadSegment>();
+  /** In the order of their reports; `undefined` when that is to be made anew. */
+  #inOrder: readonly SharedSegment[] | undefined;
   readonly #rows = new OpenFiles<Rows>(openRowsMax);
   readonly #indexes = new OpenFiles<IndexFile>(openIndexesMax);
   readonly #facets = new OpenFiles<IndexFile>(openFacetsMax);
@@ -90,6 +92,7 @@ export class ReadSegments {
     this.#close(shared.id);
     this.#liveWords.delete(shared.id);
     this.#segments.set(shared.id, { shared, columns });
+    this.#inOrder = undefined;
     this.#ids.set(shared.id, columns);
     if (columns === undefined) this.#live.delete(shared.id);
   }
@@ -116,6 +119,7 @@ export class ReadSegments {
     for (const path of [this.#folder.facets(segmentId), this.#folder.words(segmentId)]) this.#told.delete(path);
     this.#dropped = this.end();
     this.#segments.delete(segmentId);
+    this.#inOrder = undefined;
   }
 
   close(): void {
@@ -191,13 +195,12 @@ export class ReadSegments {
   /** The states that reports left their messages in, by sequence. */
   states(sequences: readonly number[]): ReadonlyMap<number, ReportState> {
     const rows = new Map<number, ReportState>();
-    for (const [segmentId, held] of Map.groupBy(sequences, sequence => this.holderOf(sequence))) {
-      const shared = segmentId === undefined ? undefined : this.#segments.get(segmentId)?.shared;
+    for (const [holder, held] of Map.groupBy(sequences, sequence => this.holderOf(sequence))) {
       // Set aside with its segment: the message is shown as it was recorded.
-      if (segmentId === undefined || shared === undefined) continue;
-      this.withRows(segmentId, file => {
+      if (holder === undefined) continue;
+      this.withRows(holder.id, file => {
         for (const row of file.states(held)) rows.set(row[0], row);
-        if (held.some(sequence => !rows.has(sequence) && mustHaveReport(shared, sequence)))
+        if (held.some(sequence => !rows.has(sequence) && mustHaveReport(holder, sequence)))
           throw new DamagedRow('the rows file (it lacks reports)');
       });
     }
@@ -219,22 +222,18 @@ export class ReadSegments {
     return timelineRows(newest, sequence => {
       const holder = this.holderOf(sequence);
       if (holder === undefined) return undefined;
-      return this.withRows(holder, file => {
+      return this.withRows(holder.id, file => {
         const row = file.report(sequence);
-        const shared = this.#segments.get(holder)?.shared;
-        if (row === undefined && shared !== undefined && mustHaveReport(shared, sequence))
-          throw new DamagedRow(`report ${sequence}`);
+        if (row === undefined && mustHaveReport(holder, sequence)) throw new DamagedRow(`report ${sequence}`);
         return row;
       });
     });
   }
 
-  /** The segment that holds a report, unless it was set aside: the last whose first sequence is not greater. */
-  holderOf(sequence: number): number | undefined {
-    let holder: SharedSegment | undefined;
-    for (const { shared } of this.#segments.values())
-      if (shared.firstSequence <= sequence && shared.id > (holder?.id ?? 0)) holder = shared;
-    return holder?.id;
+  /** The segment that has a report; the one before it, where that was set aside. */
+  holderOf(sequence: number): SharedSegment | undefined {
+    this.#inOrder ??= Array.from(this.#segments.values(), ({ shared }) => shared).sort(byFirstSequence);
+    return holderOf(this.#inOrder, sequence);
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { FacetCodes, Facets } from '../segment/facets.ts';
-import { type Columns, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
+import { type Columns, reportsIn } from '../segment/shared-segment.ts';
 import type { ReadSegments } from './read-segments.ts';
 
 /** Files of which the outcomes of reports are held: reports follow their messages soon. */
@@ -19,7 +19,6 @@ export type Holder<T> = {
 export class ReportHolders<T> {
   readonly #segments: ReadSegments;
   readonly #make: (facets: Facets) => T;
-  readonly #byFirstSequence: readonly SharedSegment[];
   /** `undefined` where only rows tell. */
   readonly #holders = new Map<number, Holder<T> | undefined>();
   #last: Holder<T> | undefined;
@@ -27,8 +26,6 @@ export class ReportHolders<T> {
   constructor(segments: ReadSegments, make: (facets: Facets) => T) {
     this.#segments = segments;
     this.#make = make;
-    const all = segments.all().map(({ shared }) => shared);
-    this.#byFirstSequence = all.sort((a, b) => a.firstSequence - b.firstSequence || a.id - b.id);
   }
 
   /** To be called when others had their turn: a segment may have been sealed or dropped. */
@@ -41,13 +38,7 @@ export class ReportHolders<T> {
   /** A report whose segment was set aside seems to be the one's before, which has no number for it. */
   of(sequence: number): Holder<T> | undefined {
     if (this.#last !== undefined && sequence >= this.#last.from && sequence < this.#last.to) return this.#last;
-    let [low, high] = [0, this.#byFirstSequence.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#byFirstSequence[middle]?.firstSequence ?? Infinity) <= sequence) low = middle + 1;
-      else high = middle;
-    }
-    const shared = this.#byFirstSequence[low - 1];
+    const shared = this.#segments.holderOf(sequence);
     if (shared === undefined) return undefined;
     if (!this.#holders.has(shared.id)) {
       const [oldest] = this.#holders.keys();

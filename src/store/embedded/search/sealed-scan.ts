@@ -1,6 +1,6 @@
 import type { AccountId } from '../../../domain/message.ts';
 import type { IndexFile } from '../segment/index-file.ts';
-import { lowerBound, type Run, runOf } from '../segment/index-runs.ts';
+import { lowerBound, placeOfAccount, type Run, runOf } from '../segment/index-runs.ts';
 import type { SharedSegment } from '../segment/shared-segment.ts';
 import type { WordBlocks } from '../segment/words-file.ts';
 import { GroupScan, isRareGroup } from './group-scan.ts';
@@ -69,17 +69,13 @@ export function ordinalsOf(index: IndexFile, account: AccountId): Uint32Array {
 /** Whether a sealed segment has messages or reports of an account; `true` where an older version did not write it down. */
 export function concerns(index: IndexFile, account: AccountId): boolean {
   if (index.bytesOf('counts.until') === 0) return true;
-  const count = index.bytesOf('counts.accounts') / 8;
-  const at = lowerBound(count, place => (index.float64('counts.accounts', place, 1)[0] ?? 0) - account);
-  return at < count && index.float64('counts.accounts', at, 1)[0] === account;
+  return placeOfAccount(index, 'counts.accounts', account) !== undefined;
 }
 
 /** Where in `order`, by the time they were sent, an account's messages stand: from one to before another. */
 export function ownRun(index: IndexFile, account: AccountId): readonly [from: number, to: number] {
-  const count = index.bytesOf('accounts') / 8;
-  const at = lowerBound(count, place => (index.float64('accounts', place, 1)[0] ?? 0) - account);
-  if (at === count || index.float64('accounts', at, 1)[0] !== account) return [0, 0];
-  const [from = 0, to = 0] = index.uint32('accountStarts', at, 2);
+  const at = placeOfAccount(index, 'accounts', account);
+  const [from = 0, to = 0] = at === undefined ? [] : index.uint32('accountStarts', at, 2);
   return [from, to];
 }
 

@@ -1,3 +1,4 @@
+import type { AccountId } from '../../../domain/message.ts';
 import { fields, messageIdField } from './fields.ts';
 import type { IndexFile, SectionName } from './index-file.ts';
 
@@ -98,6 +99,17 @@ export function equalRange(index: IndexFile, section: SectionName, hash: number)
   let to = from;
   while (window[to] === hash) to++;
   return [low + from, low + to];
+}
+
+/** Where an account stands among those of a section, which are in order; `undefined` where it is none of them. */
+export function placeOfAccount(
+  index: IndexFile,
+  section: 'accounts' | 'reportAccounts' | 'counts.accounts',
+  account: AccountId,
+): number | undefined {
+  const count = index.bytesOf(section) / 8;
+  const at = lowerBound(count, place => (index.float64(section, place, 1)[0] ?? 0) - account);
+  return at < count && index.float64(section, at, 1)[0] === account ? at : undefined;
 }
 
 /** The first of `count` places whose comparison is not negative. */

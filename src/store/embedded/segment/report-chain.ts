@@ -2,10 +2,23 @@ import { type Accepted, type Course, courseOf, newCourse } from '../../../domain
 import { evidenceOf } from '../../../domain/evidence.ts';
 import { limits } from '../../../limits.ts';
 import type { MessageRow, ReportRow } from '../rows/rows.ts';
+import { lowerBound } from './index-runs.ts';
 import { type ChainSummary, identityOf, initialStateOf, reportIn, stateAfter, summaryIn } from './record-row.ts';
+import type { SharedSegment } from './shared-segment.ts';
 
 /** The row of a report, or `undefined` where it was set aside: what came before it can be read by nobody. */
 type ReadReport = (sequence: number) => ReportRow | undefined;
+
+/** The segment that has a report: the last that does not begin after it, of segments in the order of their reports. */
+export function holderOf<S extends { readonly firstSequence: number }>(
+  segments: readonly S[],
+  sequence: number,
+): S | undefined {
+  const end = lowerBound(segments.length, at => ((segments[at]?.firstSequence ?? Infinity) <= sequence ? -1 : 0));
+  return segments[end - 1];
+}
+
+export const byFirstSequence = (a: SharedSegment, b: SharedSegment) => a.firstSequence - b.firstSequence || a.id - b.id;
 
 /** The chain of one message as far as a further report needs it. */
 export type Chain = {

@@ -155,10 +155,6 @@ export class VolumeFile implements Rows {
     for (const report of this.#reports.sound()) yield { report };
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
   close(): void {
     if (this.#isOpen) this.#disk.close(this.#file);
     this.#isOpen = false;

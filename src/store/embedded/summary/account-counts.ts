@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import type { IndexFile } from '../segment/index-file.ts';
+import { placeOfAccount } from '../segment/index-runs.ts';
 import { groupCount, hourMs, hourOf } from '../segment/indexed-counts.ts';
 
 /** Cells of one account, one after the other. */
@@ -35,19 +36,6 @@ export function countsInMemory(counts: PackedCounts, account: AccountId, from: E
   return { ranges: [range], name: namesOf(() => counts.names.subarray(nameFrom, nameTo)) };
 }
 
-/** Where an account stands among those of an index, which are in order. */
-function placeOf(index: IndexFile, account: AccountId): number | undefined {
-  const accountAt = (place: number) => index.float64('counts.accounts', place, 1)[0] ?? 0;
-  const count = index.bytesOf('counts.accounts') / 8;
-  let [from, to] = [0, count];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if (accountAt(middle) < account) from = middle + 1;
-    else to = middle;
-  }
-  return from < count && accountAt(from) === account ? from : undefined;
-}
-
 /** Of a sealed segment: whole hours by the hour, and only what is left of the time by the minute. */
 export function countsInIndex(
   index: IndexFile,
@@ -55,7 +43,7 @@ export function countsInIndex(
   from: EpochMs,
   to: EpochMs,
 ): AccountCounts | undefined {
-  const at = placeOf(index, account);
+  const at = placeOfAccount(index, 'counts.accounts', account);
   if (at === undefined) return undefined;
   const hoursFrom = Math.min(to, hourOf(from + hourMs - 1));
   const hoursTo = Math.max(hoursFrom, to === Infinity ? to : hourOf(to));

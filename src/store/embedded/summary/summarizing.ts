@@ -4,8 +4,9 @@ import type { Summary } from '../../../domain/summary.ts';
 import type { SummaryQuery } from '../../store.ts';
 import { earliest, extentOf, type Kept, type Span, wholeMinutes } from '../log/kept-counts.ts';
 import { beginningAt, type Place } from '../search/bookmark.ts';
-import { allFound, type Candidates, candidatesOf } from '../search/candidates.ts';
+import { allFound, candidatesOf } from '../search/candidates.ts';
 import type { Steps } from '../search/jobs.ts';
+import type { Candidates } from '../search/merge.ts';
 import { PacedRows } from '../search/paced-rows.ts';
 import type { Found, ReadSegment, ReadSegments } from '../search/read-segments.ts';
 import { messagesOf } from '../search/sealed-scan.ts';
@@ -83,7 +84,7 @@ class Summarizing {
     if (this.#kept !== undefined && whole.from < whole.to) this.#addKept(this.#kept, whole);
     else if (!(yield* this.#byFacets())) return this.#sum.unfinished(Infinity);
     while (this.#spans.length > 0) {
-      const places = yield* this.#next();
+      const places = yield* this.#taken(this.#paced.count);
       if (places === undefined) return this.#sum.unfinished(this.#countedFrom());
       if (places.length === 0) {
         this.#spans.shift();
@@ -102,9 +103,9 @@ class Summarizing {
     return isLossy ? { ...summary, complete: false } : summary;
   }
 
-  /** The next messages of the first span; none when it has no more, `undefined` when the time is over. */
-  *#next(): Steps<readonly Found[] | undefined> {
-    const taking = this.#ofFirstSpan().take(this.#paced.count);
+  /** The next messages of the first span, fewer when it has no more; `undefined` when the time is over. */
+  *#taken(count: number): Steps<readonly Found[] | undefined> {
+    const taking = this.#ofFirstSpan().take(count);
     for (let wasPaused = false; ; wasPaused = yield 0) {
       const { done, value } = taking.next(wasPaused);
       if (done) return value;
@@ -167,17 +168,9 @@ class Summarizing {
 
   /** Whether fewer than `count` messages may match. Those are counted then without another look for them. */
   *#areFew(count: number): Steps<boolean> {
-    const taking = this.#ofFirstSpan().take(count);
-    this.#candidates = undefined;
-    for (let wasPaused = false; ; wasPaused = yield 0) {
-      const { done, value } = taking.next(wasPaused);
-      if (done && value.length >= count) return false;
-      if (done) {
-        this.#candidates = allFound(value);
-        return true;
-      }
-      if (this.#isOver()) return false;
-    }
+    const found = yield* this.#taken(count);
+    this.#candidates = found !== undefined && found.length < count ? allFound(found) : undefined;
+    return this.#candidates !== undefined;
   }
 
   #isOver(): boolean {

@@ -1,6 +1,7 @@
 import { DamagedRow, isDamage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import { indexFlaw } from '../log/check-rows.ts';
+import { messageBatches, reportBatches } from '../rows/rows.ts';
 import { newFacetColumns } from '../segment/facet-columns.ts';
 import { FacetMaker } from '../segment/facet-maker.ts';
 import { facetSections } from '../segment/facets.ts';
@@ -26,19 +27,17 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
     const rows = openSealedRows(folder, segmentId);
     let count = 0;
     try {
-      for (let found = rows.messagesFrom(0, rowsAtATime); found.length > 0; ) {
-        count += found.length;
-        for (const row of found) {
+      for (const batch of messageBatches(rows, rowsAtATime)) {
+        count += batch.length;
+        for (const row of batch) {
           maker.message(row);
           accounts[row[0]] = row[1];
         }
-        found = rows.messagesFrom((found.at(-1)?.[0] ?? 0) + 1, rowsAtATime);
         yield;
       }
-      for (let found = rows.reportsFrom(firstSequence, rowsAtATime); found.length > 0; ) {
-        count += found.length;
-        for (const row of found) maker.report(row, firstSequence);
-        found = rows.reportsFrom((found.at(-1)?.[0] ?? 0) + 1, rowsAtATime);
+      for (const batch of reportBatches(rows, firstSequence, rowsAtATime)) {
+        count += batch.length;
+        for (const row of batch) maker.report(row, firstSequence);
         yield;
       }
     } finally {

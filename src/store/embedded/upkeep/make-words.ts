@@ -1,6 +1,7 @@
 import { isDamage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import { indexFlaw } from '../log/check-rows.ts';
+import { messageBatches } from '../rows/rows.ts';
 import { freeSections, IndexFile, writeIndexFile } from '../segment/index-file.ts';
 import { openSealedRows } from '../segment/open-rows.ts';
 import { logOf } from '../segment/record-row.ts';
@@ -34,12 +35,9 @@ export function* makeWords(folder: Folder, segmentId: number): Generator<void, b
     const isTold = new Set(accounts);
     const rows = openSealedRows(folder, segmentId);
     try {
-      for (let next = 0; !maker.isFull; ) {
-        const found = rows.messagesFrom(next, rowsAtATime);
-        for (const row of found) if (isTold.has(row[1])) maker.add(row[1], places[row[0]] ?? 0, logOf(row, undefined));
-        const last = found.at(-1);
-        if (last === undefined) break;
-        next = last[0] + 1;
+      for (const batch of messageBatches(rows, rowsAtATime)) {
+        for (const row of batch) if (isTold.has(row[1])) maker.add(row[1], places[row[0]] ?? 0, logOf(row, undefined));
+        if (maker.isFull) break;
         yield;
       }
     } finally {

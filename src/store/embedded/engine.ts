@@ -7,6 +7,7 @@ import { type Load, loadOf, QueueRoom } from '../queue-room.ts';
 import {
   type Changes,
   type ChangesQuery,
+  type Committed,
   type Dropping,
   type Page,
   type Query,
@@ -30,7 +31,6 @@ import { Readers } from './read/readers.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
 import { BatchesOut } from './threads/batches-out.ts';
 import type { Failure, ReaderRequest, ThreadData, UnusedFile, WriterReply, WriterRequest } from './threads/messages.ts';
-import { totalsOf } from './threads/recorded-totals.ts';
 import { SharedQuestion } from './threads/shared-question.ts';
 import { errorOf, Thread } from './threads/thread.ts';
 import { Catalog, type FoundExtents } from './upkeep/catalog.ts';
@@ -120,7 +120,7 @@ class SqliteStore implements Store {
     this.#batchesOut = new BatchesOut(this.#writer);
     const released = (ticket: number) => this.#catalog.released(ticket);
     const unused = ({ segmentId, reason }: UnusedFile) => {
-      const detail = { segment: this.#catalog.nameOf(segmentId), reason };
+      const detail = { segment: this.#catalog.folder.nameOf(segmentId), reason };
       observer.note({ level: 'warn', message: 'a file beside a segment cannot be used: its rows are read', detail });
     };
     this.#readers = new Readers(options.readerThreads, data, { released, unused, crashed });
@@ -134,7 +134,7 @@ class SqliteStore implements Store {
       crashed,
     });
     this.#unreadable = new Unreadable({
-      nameOf: segmentId => this.#catalog.get(segmentId) && this.#catalog.nameOf(segmentId),
+      nameOf: segmentId => this.#catalog.get(segmentId) && this.#catalog.folder.nameOf(segmentId),
       look: segmentId => this.#read(id => ({ type: 'look', id, segmentId })),
       note: (message, detail) => observer.note({ level: 'warn', message, detail }),
       failed: error => this.#sealing.background(Promise.reject(error)),
@@ -215,9 +215,9 @@ class SqliteStore implements Store {
   }
 
   async stats(): Promise<StoreStats> {
-    this.#catalog.refuseMoved();
+    this.#catalog.folder.refuseMoved();
     // It is back, also where nobody has recorded since.
-    if (this.#catalog.isRefusal(this.#writeFailure)) this.#writeFailure = undefined;
+    if (this.#catalog.folder.isRefusal(this.#writeFailure)) this.#writeFailure = undefined;
     // Also before anybody tried to record: a start on a full disk gave up what had been kept free for it.
     const writeFailure = this.#writeFailure ?? (hasRoom(systemDisk, this.#dataDir) ? undefined : 'the disk is full');
     const stats = this.#catalog.stats();
@@ -241,7 +241,7 @@ class SqliteStore implements Store {
 
   async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {
     this.#refuseWhenClosed();
-    this.#catalog.refuseMoved();
+    this.#catalog.folder.refuseMoved();
     const horizons = { others: sentAt, own };
     await this.#writer.ask(id => ({ type: 'rotate', id, horizons }));
     // What was in the way of recording may be gone: whoever records next finds out.
@@ -275,7 +275,7 @@ class SqliteStore implements Store {
   async #read(request: (id: number) => ReaderRequest, signal?: AbortSignal): Promise<unknown> {
     for (;;) {
       this.#refuseWhenClosed();
-      this.#catalog.refuseMoved();
+      this.#catalog.folder.refuseMoved();
       try {
         return await this.#readers.ask(request, signal);
       } catch (error) {
@@ -323,7 +323,7 @@ class SqliteStore implements Store {
         return this.#writer.fail(reply.ids, errorOf(reply.failure));
       case 'recorded':
         this.#writeFailure = undefined;
-        this.#observer.committed(totalsOf(reply));
+        this.#observer.committed(committedIn(reply));
         this.#readers.recorded(reply.ends);
         this.#watchers.wake(reply.accounts, reply.range);
         for (const { id, outcome } of reply.outcomes) this.#writer.answer(id, outcome);
@@ -377,4 +377,10 @@ class SqliteStore implements Store {
     this.#writeFailure = 'a thread of the store ended';
     this.#loadedNow(error);
   }
+}
+
+/** What batches that shared a transaction came to. */
+function committedIn({ outcomes, cameTo, durationMs }: Extract<WriterReply, { type: 'recorded' }>): Committed {
+  const sum = (kind: 'recorded' | 'updated') => outcomes.reduce((total, { outcome }) => total + outcome[kind], 0);
+  return { durationMs, messages: sum('recorded'), reports: sum('updated'), outcomes: cameTo };
 }

@@ -6,7 +6,6 @@ import { migrate, schemaName } from '../../postgres/migrate.ts';
 import { Turns } from '../../turns.ts';
 import { UnderWay } from '../../under-way.ts';
 import type { LogForm } from '../../wire/text/log-text.ts';
-import { Recurring } from '../recurring.ts';
 import {
   type AwayPart,
   type Changes,
@@ -37,6 +36,7 @@ import { rendered } from './read/rendering.ts';
 import { Recorder } from './record/recorder.ts';
 import type { Slice } from './rows/slices.ts';
 import { distribute, isOnCitus } from './schema/citus.ts';
+import { Recurring } from './server/recurring.ts';
 import { Figures, type LogFigures } from './summary/figures.ts';
 import { Summaries } from './summary/summaries.ts';
 import { Sums } from './summary/sums.ts';

@@ -82,29 +82,29 @@ export class Folder {
 
   /** The SQLite file that an earlier version wrote in the place of the journal. */
   earlierRows(segmentId: number): string {
-    return join(this.path, earlierNameOf(segmentId));
+    return join(this.path, nameOf(segmentId, 'rows.db'));
   }
 
   /** What a segment is called to the operator: the name of its journal, whatever its rows stand in. */
   nameOf(segmentId: number): string {
-    return `${String(segmentId).padStart(9, '0')}.journal`;
+    return nameOf(segmentId, 'journal');
   }
 
   index(segmentId: number): string {
-    return join(this.path, `${String(segmentId).padStart(9, '0')}.index`);
+    return join(this.path, nameOf(segmentId, 'index'));
   }
 
   /** What stands in the place of its rows file once it was made (see volume-file.ts). */
   volume(segmentId: number): string {
-    return join(this.path, `${String(segmentId).padStart(9, '0')}.volume`);
+    return join(this.path, nameOf(segmentId, 'volume'));
   }
 
   facets(segmentId: number): string {
-    return join(this.path, `${String(segmentId).padStart(9, '0')}.facets`);
+    return join(this.path, nameOf(segmentId, 'facets'));
   }
 
   words(segmentId: number): string {
-    return join(this.path, `${String(segmentId).padStart(9, '0')}.words`);
+    return join(this.path, nameOf(segmentId, 'words'));
   }
 
   /** Volumes and mended files that were not finished, and what is no segment's; and facets and words, which tell nothing without the rows they were made of: a version that did not know of them left them behind. */
@@ -197,9 +197,8 @@ export class Folder {
   }
 
   #sourceIn(folder: string, segmentId: number): RowsSource {
-    const rows = join(folder, earlierNameOf(segmentId));
-    const volume = join(folder, basename(this.volume(segmentId)));
-    return { journal: join(folder, this.nameOf(segmentId)), rows, log: `${rows}-wal`, volume };
+    const path = (kind: string) => join(folder, nameOf(segmentId, kind));
+    return { journal: path('journal'), rows: path('rows.db'), log: path('rows.db-wal'), volume: path('volume') };
   }
 
   /** All files that rows may stand in, those that were set aside last. */
@@ -309,7 +308,7 @@ export type RowsSource = {
   readonly volume: string;
 };
 
-const earlierNameOf = (segmentId: number) => `${String(segmentId).padStart(9, '0')}.rows.db`;
+const nameOf = (segmentId: number, kind: string) => `${String(segmentId).padStart(9, '0')}.${kind}`;
 
 function idsIn(disk: Disk, path: string): readonly number[] {
   const ids = disk

@@ -67,12 +67,7 @@ function opened(data: ThreadData, tell: (reply: WriterReply) => void, onDisk: Di
   const outcomes = new OutcomeTally();
   const reserve = new Reserve(data.dataDir, disk);
   const writer = new Writer(
-    { ...data, folder, log: logFile, ledger, reserve, waiting: waitingReports, outcomes },
-    {
-      opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
-      filled: (segmentId, counts, meanings) => tell({ type: 'filled', segmentId, counts, meanings }),
-      eraBegun: eras => tell({ type: 'eras', eras }),
-    },
+    { ...data, folder, log: logFile, ledger, reserve, waiting: waitingReports, outcomes, tell },
     nextSegmentId,
     nextSequence,
   );

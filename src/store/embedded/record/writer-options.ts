@@ -2,11 +2,9 @@ import type { OutcomeTally } from '../../outcomes.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Ledger } from '../files/ledger.ts';
 import type { Reserve } from '../files/reserve.ts';
-import type { Era, LogFile } from '../log/log-file.ts';
+import type { LogFile } from '../log/log-file.ts';
 import type { Durability } from '../rows/journal-writer.ts';
-import type { PackedCounts } from '../segment/counts.ts';
-import type { Meanings } from '../segment/facets.ts';
-import type { Columns, SharedSegment } from '../segment/shared-segment.ts';
+import type { WriterReply } from '../threads/messages.ts';
 import type { WaitingReports } from './waiting-reports.ts';
 
 /** What a writer works with. */
@@ -25,14 +23,6 @@ export type WriterOptions = {
   readonly hashSeed: number;
   /** What messages came to by what was recorded. */
   readonly outcomes: OutcomeTally;
-};
-
-/** What the writer tells the rest; each call is made before any answer that depends on it. */
-export type WriterEvents = {
-  /** A new youngest segment takes the writes. */
-  opened(segment: SharedSegment, columns: Columns): void;
-  /** A segment takes no more rows. */
-  filled(segmentId: number, counts: PackedCounts, meanings: Meanings): void;
-  /** The log's life goes on in a new era. */
-  eraBegun(eras: readonly Era[]): void;
+  /** Is told of each new youngest segment, of each that takes no more rows, and of eras, before any answer that depends on it. */
+  readonly tell: (reply: WriterReply) => void;
 };

@@ -9,6 +9,7 @@ import { holdingOf } from '../log/holdings.ts';
 import { type Kept, KeptCounts } from '../log/kept-counts.ts';
 import type { LoadedLog } from '../log/load.ts';
 import { createJournal, JournalWriter } from '../rows/journal-writer.ts';
+import type { Counts } from '../segment/counts.ts';
 import type { Extents } from '../segment/extents.ts';
 import { FacetMaker, type MeaningsOf } from '../segment/facet-maker.ts';
 import type { IdSet } from '../segment/id-sets.ts';
@@ -30,7 +31,7 @@ import { isFull, nextSize, sizeOf } from './segment-size.ts';
 import { SpareColumns } from './spare-columns.ts';
 import type { Part, Progress } from './turns.ts';
 import { UnsealedFacets } from './unsealed-facets.ts';
-import type { WriterEvents, WriterOptions } from './writer-options.ts';
+import type { WriterOptions } from './writer-options.ts';
 
 /** What is published of a message that was reported on. */
 type Change = { readonly newest: number; readonly sentAt: EpochMs; readonly groupId: number };
@@ -43,7 +44,6 @@ const chainsKept = 64;
  */
 export class Writer {
   readonly #options: WriterOptions;
-  readonly #events: WriterEvents;
   readonly #known: KnownMessages;
   readonly #kept: KeptCounts;
   readonly #facets = new UnsealedFacets();
@@ -58,9 +58,8 @@ export class Writer {
   /** Chains of those it reported on last. All of them would outlive the young generation of the heap. */
   readonly #chains = new LRUCache<number, Chain>({ max: chainsKept });
 
-  constructor(options: WriterOptions, events: WriterEvents, nextSegmentId: number, nextSequence: number) {
+  constructor(options: WriterOptions, nextSegmentId: number, nextSequence: number) {
     this.#options = options;
-    this.#events = events;
     this.#known = new KnownMessages(options.folder, options.hashSeed);
     this.#kept = new KeptCounts(options.folder, options.log);
     this.#nextSegmentId = nextSegmentId;
@@ -78,7 +77,7 @@ export class Writer {
     const youngest = segments.at(-1);
     for (const { shared, counts, facets } of segments)
       if (counts !== undefined && facets !== undefined && !(goesOn && shared.id === youngest?.shared.id))
-        this.#events.filled(shared.id, counts.pack(), facets.meanings());
+        this.#tellFilled(shared.id, counts, facets);
     if (!goesOn) return this.joinAll();
     const { shared, columns, counts, facets, createdAt } = youngest ?? {};
     if (shared === undefined || columns === undefined || counts === undefined || facets === undefined)
@@ -254,11 +253,11 @@ export class Writer {
   }
 
   #beginEra(): void {
-    const { folder, log, ledger, era } = this.#options;
+    const { folder, log, ledger, era, tell } = this.#options;
     const { position, sequence } = this.end;
     ledger.begin();
     Atomics.store(era, 0, log.beginEra(position, sequence, folder.setAsideNames()).id);
-    this.#events.eraBegun(log.eras);
+    tell({ type: 'eras', eras: log.eras });
     this.#eraBegun = true;
   }
 
@@ -286,7 +285,7 @@ export class Writer {
     const facets = new FacetMaker(columns.facets, columns.hashes);
     this.#facets.add(shared, facets);
     this.#active = new ActiveSegment({ shared, columns, counts, facets, size, createdAt: now, rows });
-    this.#events.opened(shared, columns);
+    this.#options.tell({ type: 'opened', shared, columns });
     return this.#active;
   }
 
@@ -297,7 +296,11 @@ export class Writer {
     active.rows.refuseMoved();
     active.rows.cut();
     this.#active = undefined;
-    this.#events.filled(active.shared.id, active.counts.pack(), active.facets.meanings());
+    this.#tellFilled(active.shared.id, active.counts, active.facets);
+  }
+
+  #tellFilled(segmentId: number, counts: Counts, facets: FacetMaker): void {
+    this.#options.tell({ type: 'filled', segmentId, counts: counts.pack(), meanings: facets.meanings() });
   }
 
   #recordPart(active: ActiveSegment, { batch, from }: Part, isOver: () => boolean): Progress {

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { DamagedIndex } from '../files/damage.ts';
-import { atOnce, type Disk, openedHere, systemDisk, writeWhole } from '../files/disk.ts';
+import { atOnce, type Disk, openedHere, readInto, systemDisk, writeWhole } from '../files/disk.ts';
 import type { FacetName } from './facets.ts';
 import type { fields } from './fields.ts';
 import type { IndexedCounts } from './indexed-counts.ts';
@@ -284,10 +284,7 @@ export class IndexFile {
   }
 
   #readInto(buffer: Uint8Array, offset: number): void {
-    for (let done = 0; done < buffer.byteLength; ) {
-      const read = this.#disk.read(this.#file, done === 0 ? buffer : buffer.subarray(done), offset + done);
-      if (read === 0) throw new DamagedIndex(this.#path, 'the file is cut short');
-      done += read;
-    }
+    if (readInto(this.#disk, this.#file, buffer, offset) < buffer.byteLength)
+      throw new DamagedIndex(this.#path, 'the file is cut short');
   }
 }

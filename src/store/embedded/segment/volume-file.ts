@@ -2,7 +2,7 @@ import { OtherBlockVersion } from '../../block/damage.ts';
 import { bothEnds, type EndsOf, endFlaws, type ReadBytes, readEnds } from '../../block/ends.ts';
 import { Block } from '../../block/read-block.ts';
 import { DamagedRow, OtherFormat } from '../files/damage.ts';
-import { type Disk, openedHere, systemDisk } from '../files/disk.ts';
+import { type Disk, openedHere, readInto, systemDisk } from '../files/disk.ts';
 import type { HeldOf, MessageRow, ReportOutcome, ReportRow, ReportState, Rows, RowsMeta } from '../rows/rows.ts';
 import { BlockRows, type VolumeBlock } from './block-rows.ts';
 import { messageOf, reportOf } from './volume-body.ts';
@@ -174,12 +174,7 @@ export class VolumeFile implements Rows {
   readonly #read = (offset: number, bytes: number): Uint8Array<ArrayBuffer> => {
     // A page reads dozens of short ones, and memory of their own for each costs as much as reading them.
     const into = Buffer.allocUnsafe(bytes);
-    for (let done = 0; done < bytes; ) {
-      const read = this.#disk.read(this.#file, done === 0 ? into : into.subarray(done), offset + done);
-      if (read === 0) return into.subarray(0, done);
-      done += read;
-    }
-    return into;
+    return into.subarray(0, readInto(this.#disk, this.#file, into, offset));
   };
 
   #known<T>(work: () => T): T {

@@ -51,7 +51,7 @@ export type FileHolders = {
 
 /** Which segments there are, and the care that files need which several threads hold open. */
 export class Catalog {
-  readonly #folder: Folder;
+  readonly folder: Folder;
   readonly #observer: StoreObserver;
   readonly #holders: FileHolders;
   readonly #entries = new Map<number, Entry>();
@@ -65,13 +65,13 @@ export class Catalog {
   damages = 0;
 
   constructor(folder: Folder, observer: StoreObserver, holders: FileHolders) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#observer = observer;
     this.#holders = holders;
   }
 
   add(shared: SharedSegment, columns: Columns | undefined, phase: Phase): void {
-    const bytes = phase === 'sealed' ? this.#ifItCan(() => this.#folder.bytes(shared.id)) : undefined;
+    const bytes = phase === 'sealed' ? this.#ifItCan(() => this.folder.bytes(shared.id)) : undefined;
     this.#entries.set(shared.id, { shared, columns, filled: undefined, phase, bytes, extents: undefined });
   }
 
@@ -108,9 +108,9 @@ export class Catalog {
         ? { type: 'sealed', ticket, shared: entry.shared }
         : { type: 'recovered', ticket, shared: entry.shared, ...recovered },
     );
-    this.#ifItCan(() => this.#folder.removeLog(segmentId));
+    this.#ifItCan(() => this.folder.removeLog(segmentId));
     entry.phase = 'sealed';
-    entry.bytes = this.#ifItCan(() => this.#folder.bytes(segmentId));
+    entry.bytes = this.#ifItCan(() => this.folder.bytes(segmentId));
     for (const wake of this.#sealedWaiters.splice(0)) wake();
     return columns;
   }
@@ -123,7 +123,7 @@ export class Catalog {
   /** What its files take on the disk has changed. */
   resized(segmentId: number): void {
     const entry = this.#entries.get(segmentId);
-    if (entry?.phase === 'sealed') entry.bytes = this.#ifItCan(() => this.#folder.bytes(segmentId));
+    if (entry?.phase === 'sealed') entry.bytes = this.#ifItCan(() => this.folder.bytes(segmentId));
   }
 
   /** A full segment's index could not be written, and nobody tries to for now; or somebody does again. */
@@ -164,7 +164,7 @@ export class Catalog {
 
   /** Unlinks the segments that hold nothing which any account keeps, neither messages nor reports on messages; whether there were any. */
   async dropBefore(horizons: Horizons): Promise<boolean> {
-    this.refuseMoved();
+    this.folder.refuseMoved();
     this.damaged = this.damaged.filter(({ lostBefore = Infinity }) => lostBefore > earliestOf(horizons));
     for (let hasDropped = false; ; ) {
       // Asked for before anything is waited for: the last seal may come meanwhile.
@@ -200,43 +200,30 @@ export class Catalog {
   async #drop(segmentIds: readonly number[]): Promise<void> {
     if (segmentIds.length === 0) return;
     await this.#remove(segmentIds, false, async () => {
-      const removals = await Promise.allSettled(segmentIds.map(id => this.#folder.remove(id)));
+      const removals = await Promise.allSettled(segmentIds.map(id => this.folder.remove(id)));
       // Only now: whoever waits for the removal waits for all of it.
       const failed = removals.find(one => one.status === 'rejected');
       if (failed !== undefined) throw failed.reason;
     });
     // What they lacked is past retention as well.
-    const names = new Set(segmentIds.map(id => this.#folder.nameOf(id)));
+    const names = new Set(segmentIds.map(id => this.folder.nameOf(id)));
     this.damaged = this.damaged.filter(part => !names.has(part.name));
   }
 
   /** Whether something was set aside whole, in this run or an earlier one. */
   get hasSetAside(): boolean {
-    return this.damaged.some(({ name }) => !this.entries().some(({ shared }) => this.nameOf(shared.id) === name));
+    return this.damaged.some(
+      ({ name }) => !this.entries().some(({ shared }) => this.folder.nameOf(shared.id) === name),
+    );
   }
 
   /** Moves a damaged segment out of the way; safe to call twice. */
   async setAside(segmentId: number, reason: string): Promise<void> {
     if (!this.#entries.has(segmentId)) return;
-    this.refuseMoved();
-    this.noteDamaged({ name: this.#folder.nameOf(segmentId), reason });
-    await this.#remove([segmentId], true, async () => this.#folder.setAside(segmentId));
+    this.folder.refuseMoved();
+    this.noteDamaged({ name: this.folder.nameOf(segmentId), reason });
+    await this.#remove([segmentId], true, async () => this.folder.setAside(segmentId));
     for (const wake of this.#sealedWaiters.splice(0)) wake();
-  }
-
-  /** As `Folder.refuseMoved`. */
-  refuseMoved(): void {
-    this.#folder.refuseMoved();
-  }
-
-  /** As `Folder.isRefusal`. */
-  isRefusal(thrown: unknown): boolean {
-    return this.#folder.isRefusal(thrown);
-  }
-
-  /** What a segment is called to the operator. */
-  nameOf(segmentId: number): string {
-    return this.#folder.nameOf(segmentId);
   }
 
   noteDamaged(part: DamagedPart): void {
@@ -253,8 +240,8 @@ export class Catalog {
       segments: entries.length,
       messages: entries.reduce((sum, { shared }) => sum + messagesIn(shared) - lossesIn(shared).lostMessages, 0),
       reports: entries.reduce((sum, { shared }) => sum + reportsIn(shared) - lossesIn(shared).lostReports, 0),
-      bytes: entries.reduce((sum, entry) => sum + (entry.bytes ?? this.#folder.bytes(entry.shared.id)), 0),
-      freeBytes: this.#folder.freeBytes(),
+      bytes: entries.reduce((sum, entry) => sum + (entry.bytes ?? this.folder.bytes(entry.shared.id)), 0),
+      freeBytes: this.folder.freeBytes(),
       ...(Number.isFinite(oldest) && { oldestSentAt: oldest }),
       damaged: this.#damagedNow(),
     };
@@ -263,7 +250,7 @@ export class Catalog {
   /** What is lost shows here no later than to any reader. */
   #damagedNow(): readonly DamagedPart[] {
     const lossy = this.entries().filter(({ shared }) => hasLosses(shared));
-    const parts = lossy.map(({ shared }) => ({ name: this.nameOf(shared.id), reason: lossText(shared) }));
+    const parts = lossy.map(({ shared }) => ({ name: this.folder.nameOf(shared.id), reason: lossText(shared) }));
     return [...this.damaged.filter(part => !parts.some(({ name }) => name === part.name)), ...parts];
   }
 
@@ -285,7 +272,7 @@ export class Catalog {
     try {
       return work();
     } catch (error) {
-      if (!this.isRefusal(error) && !isOutage(error)) throw error;
+      if (!this.folder.isRefusal(error) && !isOutage(error)) throw error;
       return undefined;
     }
   }

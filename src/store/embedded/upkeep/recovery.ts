@@ -54,9 +54,9 @@ export class Recovery {
   async #recover(segmentId: number, reason: string): Promise<void> {
     const entry = this.#catalog.get(segmentId);
     if (entry === undefined) return;
-    this.#catalog.refuseMoved();
+    this.#catalog.folder.refuseMoved();
     if (this.#recovered.has(segmentId)) return this.#catalog.setAside(segmentId, reason);
-    const name = this.#catalog.nameOf(segmentId);
+    const name = this.#catalog.folder.nameOf(segmentId);
     const { writer, sealer } = this.#recoverer;
     // Where it cannot be closed now, since its journal was moved say, it is neither made anew nor set aside.
     if (entry.phase === 'active') await writer.ask(id => ({ type: 'fill', id, segmentId }));
@@ -76,7 +76,7 @@ export class Recovery {
         );
       if (hasLosses(entry.shared)) this.#catalog.noteDamaged({ name, reason: lossText(entry.shared) });
     } catch (error) {
-      if (this.#recoverer.isClosing() || this.#catalog.isRefusal(error)) throw error;
+      if (this.#recoverer.isClosing() || this.#catalog.folder.isRefusal(error)) throw error;
       this.#note('error', 'a damaged segment could not be made again', name, String(error));
       await this.#catalog.setAside(segmentId, reason);
     }

@@ -2,11 +2,11 @@ import type { AccountId } from '../../../domain/message.ts';
 import { reasonOf } from '../../../failures.ts';
 import { bigints } from '../../../postgres/arrays.ts';
 import { integer } from '../../../postgres/cells.ts';
-import { Recurring } from '../../recurring.ts';
 import type { StoreObserver } from '../../store.ts';
 import type { Layouts } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
 import type { Watermark } from '../log/watermark.ts';
+import { Recurring } from '../server/recurring.ts';
 
 /** How often what other processes recorded is looked for, for all watched accounts at once. */
 const lookEveryMs = 250;

@@ -1,8 +1,8 @@
 import type { AccountId } from '../../../domain/message.ts';
 import { reasonOf } from '../../../failures.ts';
 import type { PoolOptions } from '../../../postgres/connections.ts';
-import { Recurring } from '../../recurring.ts';
 import type { StoreObserver, StoreReads } from '../../store.ts';
+import { Recurring } from '../server/recurring.ts';
 import { covers, ofOneEra, type Sight } from '../server/snapshot.ts';
 import type { Source } from '../server/source.ts';
 import { Heartbeat } from './heartbeat.ts';

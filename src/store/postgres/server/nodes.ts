@@ -4,9 +4,9 @@ import { integer, text, truth } from '../../../postgres/cells.ts';
 import { Connections, type PoolOptions, workOn } from '../../../postgres/connections.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import { UnderWay } from '../../../under-way.ts';
-import { Recurring } from '../../recurring.ts';
 import { type AwayPart, type StoreObserver, StoreUnavailable } from '../../store.ts';
 import { accountOf, type Slice } from '../rows/slices.ts';
+import { Recurring } from './recurring.ts';
 
 export type NodesOptions = Pick<PoolOptions, 'url' | 'schema'> & {
   readonly observer: StoreObserver;

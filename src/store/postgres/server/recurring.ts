@@ -1,5 +1,5 @@
-import { reasonOf } from '../failures.ts';
-import type { StoreObserver } from './store.ts';
+import { reasonOf } from '../../../failures.ts';
+import type { StoreObserver } from '../../store.ts';
 
 /** Runs the store's own work at once, then time and again, one run at a time. What fails is told, and tried next time. */
 export class Recurring {

@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { JournalRows } from '../../src/store/embedded/rows/journal-rows.ts';
+import { messageCells, reportCells } from '../../src/store/embedded/rows/row-cells.ts';
 import { messageSum, reportSum } from '../../src/store/embedded/rows/row-sums.ts';
 import type { Rows } from '../../src/store/embedded/rows/rows.ts';
 import { changeLogFields } from './log-json.ts';
@@ -32,10 +33,11 @@ export function writeEarlierRows(path: string, rows: Rows): void {
   const insertMeta = db.prepare('INSERT INTO meta (name, value) VALUES (?, ?)');
   for (const [name, value] of Object.entries({ formatVersion: 2, ...meta })) insertMeta.run(name, value);
   const message = db.prepare(`INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-  for (const row of rows.messagesFrom(0, 1e6)) message.run(...row.slice(0, 13), messageSum(row), row[13]);
+  for (const row of rows.messagesFrom(0, 1e6))
+    message.run(...messageCells(row).slice(0, 13), messageSum(row), row.body);
   const report = db.prepare(`INSERT INTO report VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   for (const row of rows.reportsFrom(meta.firstSequence, 1e6))
-    report.run(...row.slice(0, 10), reportSum(row), ...row.slice(10));
+    report.run(...reportCells(row).slice(0, 10), reportSum(row), ...reportCells(row).slice(10));
   db.exec('COMMIT');
   db.close();
 }

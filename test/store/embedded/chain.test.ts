@@ -5,12 +5,11 @@ import { limits } from '../../../src/limits.ts';
 import type { ReportRow } from '../../../src/store/embedded/rows/rows.ts';
 import { packBatch } from '../../../src/store/embedded/segment/packed-batch.ts';
 import {
-  initialStateOf,
   messageRowOf,
   movesOf,
   reportIn,
   reportRowOf,
-  stateAfter,
+  stateIn,
 } from '../../../src/store/embedded/segment/record-row.ts';
 import { chained, readChain, timelineRows } from '../../../src/store/embedded/segment/report-chain.ts';
 import { settle } from '../../support/settle.ts';
@@ -53,10 +52,7 @@ const reportAt = (i: number): Submission => ({
   ...(i % 3 === 0 && { doneAt: now - i }),
 });
 
-const stateOf = (reports: Reports) => {
-  const last = reports.rows.get(reports.newest);
-  return last === undefined ? initialStateOf(row) : stateAfter(last);
-};
+const stateOf = (reports: Reports) => stateIn(reports.rows.get(reports.newest) ?? row);
 
 describe('the reports on one message', () => {
   it('thousands of them → each reads a few of those before it, and the state is that of all', () => {
@@ -64,7 +60,7 @@ describe('the reports on one message', () => {
     const looks = Array.from({ length: 3000 }, (_, i) => reports.add(reportAt(i)));
     expect(Math.max(...looks)).toBeLessThanOrEqual(limits.repeatsSoughtMax + 1);
     const all = [...reports.rows.values()].map(reportIn);
-    expect(stateOf(reports)).toEqual(settle(initialStateOf(row), all));
+    expect(stateOf(reports)).toEqual(settle(stateIn(row), all));
   });
 
   it('thousands of them → their timeline is read from both ends, and counts the rest', () => {
@@ -74,7 +70,7 @@ describe('the reports on one message', () => {
     const { rows, omitted } = timelineRows(reports.newest, reports.read);
     const { timelineFirstMax: first, timelineNewestMax: newest } = limits;
     expect(reports.looks).toBeLessThanOrEqual(first + newest + 1);
-    expect(rows.map(([sequence]) => sequence)).toEqual([
+    expect(rows.map(({ sequence }) => sequence)).toEqual([
       ...Array.from({ length: first }, (_, i) => 1 + i),
       ...Array.from({ length: newest }, (_, i) => 3001 - newest + i),
     ]);
@@ -89,7 +85,7 @@ describe('the reports on one message', () => {
     }
     const shown = (reports: Reports) => {
       const { rows, omitted } = timelineRows(reports.newest, reports.read);
-      return { omitted, sequences: rows.map(([sequence]) => sequence), state: stateOf(reports) };
+      return { omitted, sequences: rows.map(({ sequence }) => sequence), state: stateOf(reports) };
     };
     expect(shown(old)).toEqual(shown(present));
     expect(old.add(reportAt(600))).toBe(600);

@@ -6,6 +6,7 @@ import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { ActiveSegment } from '../../../src/store/embedded/record/active-segment.ts';
 import { isFull } from '../../../src/store/embedded/record/segment-size.ts';
 import { createJournal, JournalWriter } from '../../../src/store/embedded/rows/journal-writer.ts';
+import { messageOfCells } from '../../../src/store/embedded/rows/row-cells.ts';
 import { Counts } from '../../../src/store/embedded/segment/counts.ts';
 import { FacetMaker } from '../../../src/store/embedded/segment/facet-maker.ts';
 import { newColumns, newSharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
@@ -28,7 +29,7 @@ test('a journal that is as long as a segment may be → the segment is full, whe
   const segment = openedAs(2 ** 20);
   segment.rows.begin();
   const text = 'x'.repeat(2 ** 20);
-  segment.rows.insertMessage([0, 1, 1, 1, 10_007, 0, 1, null, null, null, null, 1, text, '']);
+  segment.rows.insertMessage(messageOfCells([0, 1, 1, 1, 10_007, 0, 1, null, null, null, null, 1, text, '']));
   expect(isFull(segment)).toBe(true);
   segment.rows.commit();
   const { byteLength } = readFileSync(path);

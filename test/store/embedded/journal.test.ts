@@ -14,6 +14,12 @@ import {
   syncJournal,
   writeJournal,
 } from '../../../src/store/embedded/rows/journal-writer.ts';
+import {
+  messageCells,
+  messageOfCells,
+  reportCells,
+  reportOfCells,
+} from '../../../src/store/embedded/rows/row-cells.ts';
 import { headAt, messageAt, reportAt } from '../../../src/store/embedded/rows/row-frame.ts';
 import type { MessageRow, ReportRow, Rows } from '../../../src/store/embedded/rows/rows.ts';
 import { type Fault, randomOf, SimulatedDisk } from '../../support/simulated-disk.ts';
@@ -67,13 +73,13 @@ function written(groups: readonly (readonly (readonly unknown[])[])[], writer: J
     writer.begin();
     for (const values of group)
       if (values.length === 13) {
-        const row = [model.messages.length, 1 + (Number(values[0]) % 2), ...values.slice(1)] as MessageRow;
+        const row = messageOfCells([model.messages.length, 1 + (Number(values[0]) % 2), ...values.slice(1)]);
         model.messages.push(row);
         writer.insertMessage(row);
       } else {
         const sequence = meta.firstSequence + model.reports.length;
         const [back, ...rest] = values as [number, ...unknown[]];
-        const row = [sequence, back === 0 ? 0 : sequence - back, ...rest] as ReportRow;
+        const row = reportOfCells([sequence, back === 0 ? 0 : sequence - back, ...rest]);
         model.reports.push(row);
         writer.insertReport(row);
       }
@@ -90,8 +96,10 @@ function fresh(): { readonly writer: JournalWriter; readonly places: Places } {
   return { writer: new JournalWriter(path, systemDisk, 'full', places), places };
 }
 
-const ordered = <R extends readonly unknown[]>(rows: readonly R[]) =>
-  [...rows].sort((a, b) => Number(a[0]) - Number(b[0]));
+const numberOf = (row: { readonly ordinal: number } | { readonly sequence: number }) =>
+  'ordinal' in row ? row.ordinal : row.sequence;
+const ordered = <R extends Parameters<typeof numberOf>[0]>(rows: readonly R[]) =>
+  [...rows].sort((a, b) => numberOf(a) - numberOf(b));
 
 /** Asks for everything in every way. */
 function expectAll(rows: Rows, { messages, reports }: Model): void {
@@ -103,23 +111,26 @@ function expectAll(rows: Rows, { messages, reports }: Model): void {
   expect(rows.reportsFrom(firstSequence + 2, 3)).toEqual(reports.slice(2, 5));
   expect(messages.map((_, i) => rows.message(i))).toEqual(messages);
   expect(rows.message(messages.length)).toBeUndefined();
-  expect(reports.map(([sequence]) => rows.report(sequence))).toEqual(reports);
+  expect(reports.map(({ sequence }) => rows.report(sequence))).toEqual(reports);
   const odd = messages.filter((_, i) => i % 2 > 0);
-  expect(ordered(rows.messages([99, ...odd.map(([ordinal]) => ordinal).reverse()]))).toEqual(odd);
-  const sequences = reports.map(([sequence]) => sequence);
-  expect(ordered(rows.states(sequences))).toEqual(reports.map(row => row.slice(0, 10)));
+  expect(ordered(rows.messages([99, ...odd.map(({ ordinal }) => ordinal).reverse()]))).toEqual(odd);
+  const sequences = reports.map(({ sequence }) => sequence);
+  const states = reports.map(row => reportOfCells(reportCells(row).slice(0, 10)));
+  expect(ordered(rows.states(sequences))).toMatchObject(states);
   expect(ordered(rows.reports(sequences))).toEqual(reports);
-  expect(rows.outcomesFrom(0, 1000)).toEqual(reports.map(row => [row[0], row[10], row[2]]));
+  expect(rows.outcomesFrom(0, 1000)).toEqual(
+    reports.map(({ sequence, message, status }) => ({ sequence, message, status })),
+  );
   expect(rows.messagesOf(1, 1, 9, 3)).toEqual(
     messages
       .slice(1, 9)
-      .filter(row => row[1] === 1)
+      .filter(row => row.account === 1)
       .slice(0, 3),
   );
-  const changes = reports.slice(1, 20).filter(row => row[13] === 1 && row[15] === 1);
+  const changes = reports.slice(1, 20).filter(row => row.account === 1 && row.changed === 1);
   expect(rows.changesOf(1, firstSequence + 1, firstSequence + 20, 1000)).toEqual(changes);
-  const own = new Set(messages.map(row => row[1]));
-  expect(rows.accounts().map(([account]) => account)).toEqual([...own].sort());
+  const own = new Set(messages.map(row => row.account));
+  expect(rows.accounts().map(({ account }) => account)).toEqual([...own].sort());
 }
 
 const endOf = ({ reach: [end = 0, messages = 0, reports = 0] }: Places) => ({ end, messages, reports });
@@ -169,10 +180,12 @@ function modelOf(count: number): Model {
   const { createdAt, firstSequence } = meta;
   return {
     messages: Array.from({ length: count }, (_, i) => messageOf(i, createdAt)),
-    reports: Array.from({ length: count }, (_, i) => [
-      ...[firstSequence + i, 0, 30_005, 0, createdAt, null, null, null, null, null],
-      ...[7 * 2 ** 20 + i, createdAt, '{"s":1}', 1, createdAt, 1, 'moved'],
-    ]) as ReportRow[],
+    reports: Array.from({ length: count }, (_, i) =>
+      reportOfCells([
+        ...[firstSequence + i, 0, 30_005, 0, createdAt, null, null, null, null, null],
+        ...[7 * 2 ** 20 + i, createdAt, '{"s":1}', 1, createdAt, 1, 'moved'],
+      ]),
+    ),
   };
 }
 
@@ -181,7 +194,7 @@ function messageOf(
   at: number,
   body = `id-${ordinal}\x1f\x1fpage\x1fperson\x1f\x1f\x1f\x1f{}`,
 ): MessageRow {
-  return [ordinal, 1, at, at, 10_007, 0, at, null, null, null, null, 1, null, body];
+  return messageOfCells([ordinal, 1, at, at, 10_007, 0, at, null, null, null, null, 1, null, body]);
 }
 
 /** Three groups: their rows, and where each group begins and the last ends. */
@@ -224,7 +237,9 @@ test('the last group is cut short, or anything of it flipped → those before it
 test('anything is flipped before the last group → told, and the rows that it did not hit can be made out', () => {
   const { model, ends, bytes } = threeGroups();
   const [, last = 0] = ends;
-  const all = new Set([...model.messages, ...model.reports].map(row => JSON.stringify(row)));
+  const textOf = (row: MessageRow | ReportRow) =>
+    JSON.stringify('ordinal' in row ? messageCells(row) : reportCells(row));
+  const all = new Set([...model.messages, ...model.reports].map(textOf));
   for (let at = 0; at < last; at += 5) {
     const flipped = Buffer.from(bytes);
     flipped.writeUInt8(flipped.readUInt8(at) ^ 16, at);
@@ -232,7 +247,7 @@ test('anything is flipped before the last group → told, and the rows that it d
     expect(() => new JournalRows(path), `byte ${at}`).toThrow(expect.toSatisfy(isDamage));
     const found = madeOut();
     expect(found.length, `byte ${at}`).toBeGreaterThanOrEqual(all.size - 1);
-    expect(found.filter(row => !all.has(JSON.stringify(row)))).toEqual([]);
+    expect(found.filter(row => !all.has(textOf(row)))).toEqual([]);
   }
 });
 

@@ -130,7 +130,7 @@ test.each(['index', 'rows'] as const)(
     for (const { id, first, messages } of found) {
       const all = folder.segmentIds().flatMap(segmentId => {
         const rows = new JournalRows(folder.rows(segmentId));
-        const own = rows.messagesOf(id, 0, 1e9, 1e9).map(([ordinal]) => ({ segmentId, ordinal }));
+        const own = rows.messagesOf(id, 0, 1e9, 1e9).map(({ ordinal }) => ({ segmentId, ordinal }));
         rows.close();
         return own;
       });

@@ -8,7 +8,7 @@ import { isDamage } from '../../../src/store/embedded/files/damage.ts';
 import { atOnce, type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { JournalRows } from '../../../src/store/embedded/rows/journal-rows.ts';
-import type { ReportRow, Rows } from '../../../src/store/embedded/rows/rows.ts';
+import type { ReportOutcome, ReportRow, ReportState, Rows } from '../../../src/store/embedded/rows/rows.ts';
 import { VolumeFile } from '../../../src/store/embedded/segment/volume-file.ts';
 import { makeFacets } from '../../../src/store/embedded/upkeep/make-facets.ts';
 import { makeVolume, removeMerged } from '../../../src/store/embedded/upkeep/make-volume.ts';
@@ -45,24 +45,30 @@ afterAll(() => {
   rmSync(dataDir, { recursive: true });
 });
 
-const ordered = <R extends readonly unknown[]>(found: readonly R[]): readonly R[] =>
-  [...found].sort((a, b) => Number(a[0]) - Number(b[0]));
+const numberOf = (row: { readonly ordinal: number } | { readonly sequence: number }) =>
+  'ordinal' in row ? row.ordinal : row.sequence;
+const ordered = <R extends Parameters<typeof numberOf>[0]>(found: readonly R[]): readonly R[] =>
+  [...found].sort((a, b) => numberOf(a) - numberOf(b));
+/** What is asked of a report: either may give more of it. */
+const stateOf = ({ sequence, previous, status, error, at, doneAt, seenAt, price, currency, extra }: ReportState) =>
+  [sequence, previous, status, error, at, doneAt, seenAt, price, currency, extra] as const;
+const outcomeOf = ({ sequence, message, status }: ReportOutcome) => [sequence, message, status];
 
 /** Each question that is asked of rows, with a number, a count and an account. */
 const questions: Readonly<Record<string, (from: Rows, number: number, count: number, account: number) => unknown>> = {
   meta: from => from.meta(),
   count: from => from.count(),
   reportCount: from => from.reportCount(from.meta().firstSequence),
-  accounts: from => ordered(from.accounts()),
+  accounts: from => from.accounts(),
   message: (from, number) => from.message(number),
   messages: (from, number, count) => ordered(from.messages(spread(number, count))),
   messagesFrom: (from, number, count) => from.messagesFrom(number, count),
   messagesOf: (from, number, count, account) => from.messagesOf(account, number, number + 2 * count, count),
   report: (from, number) => from.report(number),
   reports: (from, number, count) => ordered(from.reports(spread(number, count))),
-  states: (from, number, count) => ordered(from.states(spread(number, count))),
+  states: (from, number, count) => ordered(from.states(spread(number, count))).map(stateOf),
   reportsFrom: (from, number, count) => from.reportsFrom(number, count),
-  outcomesFrom: (from, number, count) => from.outcomesFrom(number, count),
+  outcomesFrom: (from, number, count) => from.outcomesFrom(number, count).map(outcomeOf),
   changesOf: (from, number, count, account) => from.changesOf(account, number, number + 2 * count, count),
 };
 

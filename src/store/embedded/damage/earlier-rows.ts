@@ -1,6 +1,7 @@
 import type { Disk } from '../files/disk.ts';
 import type { RowsSource } from '../files/folder.ts';
 import { messageColumnCount, reportColumnCount } from '../rows/earlier-rows.ts';
+import { messageOfCells, reportOfCells } from '../rows/row-cells.ts';
 import { messageFits, reportFits } from '../rows/row-sums.ts';
 import type { MessageOrReport, MessageRow, ReportRow } from '../rows/rows.ts';
 import { RecoveredPages, type RecoveredRow, type RecoveredValue, type Skips } from './page-recovery.ts';
@@ -24,37 +25,31 @@ export function* earlierRows(disk: Disk, source: RowsSource, skips: Skips): Gene
 /** The message in a recovered row, if it is a sound one. */
 function messageIn({ rowid, values }: RecoveredRow): MessageRow | undefined {
   if (values.length !== messageColumnCount) return undefined;
-  const { row, sum } = parted(rowid, values, sumAt.message);
-  return isMessageRow(row) && messageFits(row, sum) ? row : undefined;
+  const { cells, sum } = parted(rowid, values, sumAt.message);
+  const row = hasShape(cells, messageShape) ? messageOfCells(cells) : undefined;
+  return row !== undefined && messageFits(row, sum) ? row : undefined;
 }
 
 function reportIn({ rowid, values }: RecoveredRow): ReportRow | undefined {
   if (values.length !== reportColumnCount) return undefined;
-  const { row, sum } = parted(rowid, values, sumAt.report);
-  return isReportRow(row) && reportFits(row, sum) ? row : undefined;
+  const { cells, sum } = parted(rowid, values, sumAt.report);
+  const row = hasShape(cells, reportShape) ? reportOfCells(cells) : undefined;
+  return row !== undefined && reportFits(row, sum) ? row : undefined;
 }
 
 /** Where the checksum stands among the columns of a table. */
 const sumAt = { message: 13, report: 10 };
 
 function parted(rowid: number, values: readonly RecoveredValue[], at: number) {
-  return { row: [rowid, ...values.slice(1, at), ...values.slice(at + 1)], sum: Number(values[at]) };
+  return { cells: [rowid, ...values.slice(1, at), ...values.slice(at + 1)], sum: Number(values[at]) };
 }
 
 /** The kinds of the columns: a number or a text, and in capitals where there may be none. */
 const messageShape = 'nnnnnnnNNNTnTt';
 const reportShape = 'nnnnnNNNTTnntnnnT';
 
-function isMessageRow(row: readonly RecoveredValue[]): row is MessageRow {
-  return hasShape(row, messageShape);
-}
-
-function isReportRow(row: readonly RecoveredValue[]): row is ReportRow {
-  return hasShape(row, reportShape);
-}
-
-function hasShape(row: readonly RecoveredValue[], shape: string): boolean {
-  return row.every((value, i) => {
+function hasShape(cells: readonly RecoveredValue[], shape: string): boolean {
+  return cells.every((value, i) => {
     const kind = shape[i] ?? '';
     if (value === null) return kind === kind.toUpperCase();
     return typeof value === (kind.toLowerCase() === 'n' ? 'number' : 'string');

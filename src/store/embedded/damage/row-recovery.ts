@@ -53,7 +53,7 @@ function recoveredFrom(
 function firstSequenceIn(folder: Folder, source: RowsSource, known: Holding | undefined): number | undefined {
   let least: number | undefined;
   for (const row of rowsOf(folder, source, new FoundRows(0), known))
-    if ('report' in row) least = Math.min(least ?? Infinity, row.report[0]);
+    if ('report' in row) least = Math.min(least ?? Infinity, row.report.sequence);
   return least;
 }
 
@@ -164,7 +164,9 @@ class FoundRows {
   *taken(rows: Iterable<MessageOrReport>, firstSequence: number): Generator<MessageOrReport> {
     for (const row of rows) {
       const isTaken =
-        'message' in row ? this.#takes(row.message) : row.report[0] >= firstSequence && this.#takesReport(row.report);
+        'message' in row
+          ? this.#takes(row.message)
+          : row.report.sequence >= firstSequence && this.#takesReport(row.report);
       if (isTaken) yield row;
     }
   }
@@ -193,24 +195,24 @@ class FoundRows {
 
   #takes(row: MessageRow): boolean {
     const id = idOf(row);
-    if (this.#ordinals.has(row[0]) || (row[0] >= this.#answered && this.#ids.has(id))) return false;
-    this.#ordinals.add(row[0]);
+    if (this.#ordinals.has(row.ordinal) || (row.ordinal >= this.#answered && this.#ids.has(id))) return false;
+    this.#ordinals.add(row.ordinal);
     this.#ids.add(id);
-    this.#sent = [Math.min(this.#sent[0], row[2]), Math.max(this.#sent[1], row[2])];
+    this.#sent = [Math.min(this.#sent[0], row.sentAt), Math.max(this.#sent[1], row.sentAt)];
     return true;
   }
 
   #takesReport(row: ReportRow): boolean {
-    if (this.#sequences.has(row[0])) return false;
-    this.#sequences.add(row[0]);
-    this.#reportedUntil = Math.max(this.#reportedUntil, row[14]);
+    if (this.#sequences.has(row.sequence)) return false;
+    this.#sequences.add(row.sequence);
+    this.#reportedUntil = Math.max(this.#reportedUntil, row.sentAt);
     return true;
   }
 }
 
 /** What tells a message from all others: its account and its `messageId`. */
 export function idOf(row: MessageRow): string {
-  return `${row[1]} ${row[13].slice(0, row[13].indexOf(partSeparator))}`;
+  return `${row.account} ${row.body.slice(0, row.body.indexOf(partSeparator))}`;
 }
 
 /** The number after the greatest; nothing of none. */

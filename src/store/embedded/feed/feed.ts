@@ -55,7 +55,7 @@ export class Feed {
     const reports = new Run(
       start.sequence,
       end.sequence,
-      (report: Report) => report.row[0],
+      (report: Report) => report.row.sequence,
       beyondGaps(reportsFrom(this.#segments, account, sentSince), gaps, 'sequence'),
     );
     const given = () => ({ position: messages.given, sequence: reports.given });
@@ -68,7 +68,7 @@ export class Feed {
         changes.push({ log: logOf(report.message, report.row), place: this.#markOf(given()) });
       } else if (message !== undefined) {
         messages.take();
-        if (message.row[2] < sentSince) continue;
+        if (message.row.sentAt < sentSince) continue;
         changes.push({ log: logOf(message.row, undefined), place: this.#markOf(given()) });
       } else break;
     }
@@ -113,7 +113,7 @@ type Report = { readonly row: ReportRow; readonly message: MessageRow };
 
 /** A report waits until its message has been given, and otherwise for its time: neither kind starves the other. */
 function isNext({ row }: Report, message: Message | undefined, given: Position): boolean {
-  return row[10] < given && (message === undefined || row[11] < message.row[3]);
+  return row.message < given && (message === undefined || row.receivedAt < message.row.receivedAt);
 }
 
 /** What the account was given before is past retention by now, and is not given again should it be kept longer then. */
@@ -210,8 +210,8 @@ function messagesFrom(segments: ReadSegments, account: AccountId): Search<Messag
         : segments
             .messages(Array.from(own, ordinal => ({ segmentId: shared.id, ordinal })))
             .filter(row => row !== undefined);
-    const items = found.map(row => ({ row, position: base + row[0] })).sort((a, b) => a.position - b.position);
-    const to = base + searchedTo(own ?? found.map(row => row[0]), wanted, last);
+    const items = found.map(row => ({ row, position: base + row.ordinal })).sort((a, b) => a.position - b.position);
+    const to = base + searchedTo(own ?? found.map(row => row.ordinal), wanted, last);
     return { items, to, rows: own === undefined ? last - first : rowsOfLook + own.length };
   };
 }
@@ -235,7 +235,7 @@ function reportsFrom(segments: ReadSegments, account: AccountId, sentSince: Epoc
         ? segments.withRows(shared.id, file => file.changesOf(account, base + first, base + last, wanted))
         : segments.reports(shared, placesFrom(base, own));
     const items = withMessages(segments, account, sentSince, found);
-    const to = base + searchedTo(own ?? found.map(row => row[0] - base), wanted, last);
+    const to = base + searchedTo(own ?? found.map(row => row.sequence - base), wanted, last);
     return { items, to, rows: own === undefined ? last - first : rowsOfLook + own.length };
   };
 }
@@ -254,14 +254,16 @@ function withMessages(
   sentSince: EpochMs,
   reports: readonly ReportRow[],
 ): readonly Report[] {
-  const inTime = reports.filter(row => row[15] === 1 && row[14] >= sentSince).sort((a, b) => a[0] - b[0]);
+  const inTime = reports
+    .filter(row => row.changed === 1 && row.sentAt >= sentSince)
+    .sort((a, b) => a.sequence - b.sequence);
   const messages = segments.messages(
-    inTime.map(row => ({ segmentId: segmentIdOf(row[10]), ordinal: ordinalOf(row[10]) })),
+    inTime.map(row => ({ segmentId: segmentIdOf(row.message), ordinal: ordinalOf(row.message) })),
   );
   // A message that was set aside, or dropped, has no log to show.
   return inTime.flatMap((row, i) => {
     const message = messages[i];
-    return message === undefined || message[1] !== account ? [] : [{ row, message }];
+    return message === undefined || message.account !== account ? [] : [{ row, message }];
   });
 }
 

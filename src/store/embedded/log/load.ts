@@ -302,12 +302,12 @@ function loadMessages(
   for (const batch of messageBatches(rows, rowsAtATime)) {
     for (const row of batch) {
       counts.message(row);
-      setHashes(columns, row[0], hashSeed, row[1], row[13]);
-      addId(columns, row[0]);
+      setHashes(columns, row.ordinal, hashSeed, row.account, row.body);
+      addId(columns, row.ordinal);
       facets.message(row);
-      setRow(columns, row[0], row[1], row[2], groupOfStatus(row[4]));
-      const group = groupOfStatus(row[4]);
-      setState(shared, row[0], 0, group);
+      setRow(columns, row.ordinal, row.account, row.sentAt, groupOfStatus(row.status));
+      const group = groupOfStatus(row.status);
+      setState(shared, row.ordinal, 0, group);
       shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
     }
     found += batch.length;
@@ -334,11 +334,11 @@ function loadReports(
   const groups = new Uint8Array(count);
   for (const batch of reportBatches(rows, firstSequence, rowsAtATime)) {
     for (const row of batch) {
-      messages[row[0] - firstSequence] = row[10];
-      groups[row[0] - firstSequence] = groupOfStatus(row[2]);
-      reportAccount[row[0] - firstSequence] = row[13];
-      until = Math.max(until, row[14]);
-      counts.report(row[13], row[14], movesIn(row[16]));
+      messages[row.sequence - firstSequence] = row.message;
+      groups[row.sequence - firstSequence] = groupOfStatus(row.status);
+      reportAccount[row.sequence - firstSequence] = row.account;
+      until = Math.max(until, row.sentAt);
+      counts.report(row.account, row.sentAt, movesIn(row.moved));
       facets.report(row, firstSequence);
     }
     found += batch.length;

@@ -14,7 +14,7 @@ import { type MessageRow, messageBatches, type ReportRow, type Rows, reportBatch
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
 import { openRowsAt, openSealedRows } from '../segment/open-rows.ts';
 import { ordinalOf, ordinalsMax, reportsMaxOf, segmentIdOf } from '../segment/position.ts';
-import { identityOf, initialStateOf, reportIn, stateAfter } from '../segment/record-row.ts';
+import { identityOf, reportIn, stateIn } from '../segment/record-row.ts';
 import { holderOf } from '../segment/report-chain.ts';
 import { greaterLosses, type Losses } from '../segment/shared-segment.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
@@ -103,11 +103,11 @@ export class FolderLog {
       const batch = this.#read(segment.id, file => messagesFrom(file, ordinal, segment.lostMessages > 0));
       if (batch.length === 0) break;
       for (const row of batch) {
-        ordinal = row[0] + 1;
+        ordinal = row.ordinal + 1;
         rows++;
-        if (row[2] < sentSince(row[1])) continue;
+        if (row.sentAt < sentSince(row.account)) continue;
         messages.push(this.#messageOf(segment.id, row));
-        chars += row[13].length;
+        chars += row.body.length;
         if (messages.length < limits.copyStretchRecordsMax && chars < limits.copyStretchCharsMax) continue;
         yield { messages, rows };
         [messages, rows, chars] = [[], 0, 0];
@@ -134,11 +134,11 @@ export class FolderLog {
 
   #messageOf(segmentId: number, row: MessageRow): HeldMessage {
     return {
-      account: row[1],
+      account: row.account,
       identity: identityOf(row),
-      receivedAt: row[3],
-      initial: initialStateOf(row),
-      reports: this.#reports(this.#newestReports.get(segmentId)?.[row[0]] ?? 0),
+      receivedAt: row.receivedAt,
+      initial: stateIn(row),
+      reports: this.#reports(this.#newestReports.get(segmentId)?.[row.ordinal] ?? 0),
     };
   }
 
@@ -150,7 +150,7 @@ export class FolderLog {
       if (holder === undefined) break;
       const read = this.#read(holder, file => {
         const row = file.report(sequence);
-        return row === undefined ? undefined : { report: reportOf(row), previous: row[1] };
+        return row === undefined ? undefined : { report: reportOf(row), previous: row.previous };
       });
       if (read === undefined) break;
       chain.push(read.report);
@@ -187,7 +187,7 @@ export class FolderLog {
 
 function messagesFrom(file: Rows, ordinal: number, mayLack: boolean): readonly MessageRow[] {
   const rows = file.messagesFrom(ordinal, rowsAtATime);
-  if (rows[0]?.[0] !== ordinal && !mayLack) throw new DamagedRow(`the rows file (message ${ordinal} is missing)`);
+  if (rows[0]?.ordinal !== ordinal && !mayLack) throw new DamagedRow(`the rows file (message ${ordinal} is missing)`);
   return rows;
 }
 
@@ -255,7 +255,7 @@ function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined)
     if (messages > ordinalsMax || reports > reportsMaxOf(ordinalsMax)) throw new DamagedRow('the rows file');
     let [newestSentAt, found] = [-Infinity, 0];
     for (const batch of messageBatches(file, rowsAtATime)) {
-      for (const row of batch) newestSentAt = Math.max(newestSentAt, row[2]);
+      for (const row of batch) newestSentAt = Math.max(newestSentAt, row.sentAt);
       found += batch.length;
     }
     if (found + (known?.lostMessages ?? 0) < messages)
@@ -265,7 +265,7 @@ function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined)
     for (const batch of reportBatches(file, firstSequence, rowsAtATime)) {
       for (const row of batch) {
         reportOf(row);
-        reportMessages[row[0] - firstSequence] = row[10];
+        reportMessages[row.sequence - firstSequence] = row.message;
       }
       foundReports += batch.length;
     }
@@ -280,9 +280,9 @@ function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined)
 
 function reportOf(row: ReportRow): WholeReport {
   try {
-    return { said: reportIn(row), receivedAt: row[11], after: stateAfter(row) };
+    return { said: reportIn(row), receivedAt: row.receivedAt, after: stateIn(row) };
   } catch (cause) {
     // The row's checksum leaves out what the report said.
-    throw new DamagedRow(`report ${row[0]} (${cause instanceof Error ? cause.message : cause})`);
+    throw new DamagedRow(`report ${row.sequence} (${cause instanceof Error ? cause.message : cause})`);
   }
 }

@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { DamagedIndex, isDamage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
+import type { HeldOf } from '../rows/rows.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { noAccount } from '../segment/shared-segment.ts';
 import { openRows } from './folder-log.ts';
@@ -14,13 +15,11 @@ export type HeldAccount = {
   readonly first: { readonly segmentId: number; readonly ordinal: number };
 };
 
-type HeldInSegment = Omit<HeldAccount, 'first'> & { readonly firstOrdinal: number };
-
 /** The accounts that a folder's segments have messages of, by their ids; damaged segments are passed over. */
 export function accountsHeldIn(folder: Folder): readonly HeldAccount[] {
   const held = new Map<AccountId, HeldAccount>();
   for (const segmentId of folder.segmentIds())
-    for (const { id, messages, newestSentAt, firstOrdinal } of heldBy(folder, segmentId)) {
+    for (const { account: id, messages, newestSentAt, firstOrdinal } of heldBy(folder, segmentId)) {
       const before = held.get(id);
       held.set(id, {
         id,
@@ -43,7 +42,7 @@ export function firstReceivedAt(folder: Folder, held: readonly HeldAccount[]): R
     try {
       const rows = openRows(folder, segmentId);
       try {
-        for (const [, account, , receivedAt] of rows.messages(accounts.map(({ first }) => first.ordinal)))
+        for (const { account, receivedAt } of rows.messages(accounts.map(({ first }) => first.ordinal)))
           times.set(account, receivedAt);
       } finally {
         rows.close();
@@ -54,7 +53,7 @@ export function firstReceivedAt(folder: Folder, held: readonly HeldAccount[]): R
   return times;
 }
 
-function heldBy(folder: Folder, segmentId: number): readonly HeldInSegment[] {
+function heldBy(folder: Folder, segmentId: number): readonly HeldOf[] {
   if (!folder.hasRows(segmentId)) return [];
   try {
     return indexed(folder, segmentId) ?? counted(folder, segmentId);
@@ -65,7 +64,7 @@ function heldBy(folder: Folder, segmentId: number): readonly HeldInSegment[] {
 }
 
 /** `undefined` without a sound index. */
-function indexed(folder: Folder, segmentId: number): readonly HeldInSegment[] | undefined {
+function indexed(folder: Folder, segmentId: number): readonly HeldOf[] | undefined {
   if (!folder.disk.exists(folder.index(segmentId))) return undefined;
   let index: IndexFile | undefined;
   try {
@@ -81,12 +80,12 @@ function indexed(folder: Folder, segmentId: number): readonly HeldInSegment[] | 
 }
 
 /** Of each account, the index has the ordinals by the time that they were sent. */
-function heldByIndex(index: IndexFile): readonly HeldInSegment[] {
+function heldByIndex(index: IndexFile): readonly HeldOf[] {
   const [starts, order] = [index.uint32('accountStarts'), index.uint32('order')];
-  return Array.from(index.float64('accounts'), (id, i) => {
+  return Array.from(index.float64('accounts'), (account, i) => {
     const own = order.subarray(starts[i], starts[i + 1]);
     return {
-      id,
+      account,
       messages: own.length,
       newestSentAt: index.times(own.at(-1) ?? 0, 1)[0] ?? -Infinity,
       firstOrdinal: own.reduce((a, b) => Math.min(a, b), Infinity),
@@ -94,12 +93,10 @@ function heldByIndex(index: IndexFile): readonly HeldInSegment[] {
   });
 }
 
-function counted(folder: Folder, segmentId: number): readonly HeldInSegment[] {
+function counted(folder: Folder, segmentId: number): readonly HeldOf[] {
   const rows = openRows(folder, segmentId);
   try {
-    return rows
-      .accounts()
-      .map(([id, messages, newestSentAt, firstOrdinal]) => ({ id, messages, newestSentAt, firstOrdinal }));
+    return rows.accounts();
   } finally {
     rows.close();
   }

@@ -8,7 +8,7 @@ import { Folder, FolderLock } from '../files/folder.ts';
 import { type Holding, Ledger } from '../files/ledger.ts';
 import { LogFile } from '../log/log-file.ts';
 import { writeJournal } from '../rows/journal-writer.ts';
-import { type MessageOrReport, messageBatches, type Rows, reportBatches } from '../rows/rows.ts';
+import { type MessageOrReport, messagesIn, type Rows, reportBatches } from '../rows/rows.ts';
 import { openRowsAt } from '../segment/open-rows.ts';
 import { noAccount } from '../segment/shared-segment.ts';
 import { openRows } from './folder-log.ts';
@@ -100,12 +100,12 @@ function repeatedIn(folder: Folder, id: number, path: string): ReadonlySet<numbe
   try {
     const repeated = new Set<number>();
     const ordinals = new Map<string, number>();
-    for (const row of messagesOf(file)) ordinals.set(idOf(row), row[0]);
+    for (const row of messagesIn(file, rowsAtATime)) ordinals.set(idOf(row), row.ordinal);
     for (const other of folder.segmentIds()) {
       if (other === id || !folder.hasRows(other)) continue;
       const rows = openRows(folder, other);
       try {
-        for (const row of messagesOf(rows)) {
+        for (const row of messagesIn(rows, rowsAtATime)) {
           const ordinal = ordinals.get(idOf(row));
           if (ordinal === undefined) continue;
           repeated.add(ordinal);
@@ -137,14 +137,9 @@ function disown(disk: Disk, path: string, ordinals: ReadonlySet<number>): void {
 }
 
 function* withoutOwners(from: Rows, ordinals: ReadonlySet<number>): Generator<MessageOrReport> {
-  for (const message of messagesOf(from)) {
-    if (ordinals.has(message[0])) message[1] = noAccount;
-    yield { message };
+  for (const message of messagesIn(from, rowsAtATime)) {
+    yield { message: ordinals.has(message.ordinal) ? { ...message, account: noAccount } : message };
   }
   const { firstSequence } = from.meta();
   for (const batch of reportBatches(from, firstSequence, rowsAtATime)) for (const report of batch) yield { report };
-}
-
-function* messagesOf(file: Rows) {
-  for (const batch of messageBatches(file, rowsAtATime)) yield* batch;
 }

@@ -100,7 +100,7 @@ export class Reader {
       const [candidate] = yield* merge.take(1);
       if (candidate === undefined) return undefined;
       const [row] = this.#segments.messages([candidate]);
-      if (row === undefined || row[1] !== account || !fits(logOf(row, undefined))) continue;
+      if (row === undefined || row.account !== account || !fits(logOf(row, undefined))) continue;
       const { rows, omitted } = this.#segments.timeline(this.#segments.newestReport(candidate));
       return { log: logOf(row, rows.at(-1)), timeline: timelineOf(row, rows), omitted };
     }
@@ -122,7 +122,7 @@ export class Reader {
     const found: { log: LogRecord; place: Found }[] = [];
     for (const [i, place] of candidates.entries()) {
       const row = rows[i];
-      if (row === undefined || row[1] !== query.account) continue;
+      if (row === undefined || row.account !== query.account) continue;
       const report = reports.get(newest[i] ?? 0);
       let log = logOf(row, report);
       if (isText) this.#segments.liveWords(place.segmentId)?.learn(query.account, place.ordinal, log);
@@ -141,8 +141,8 @@ export class Reader {
   /** The state a message had when `asOf` was the newest report; `undefined` when there was no report on it yet. */
   #asOf(report: ReportState | undefined, asOf: number): ReportState | undefined {
     let then = report;
-    while (then !== undefined && then[0] > asOf)
-      then = then[1] === 0 ? undefined : this.#segments.states([then[1]]).get(then[1]);
+    while (then !== undefined && then.sequence > asOf)
+      then = then.previous === 0 ? undefined : this.#segments.states([then.previous]).get(then.previous);
     return then;
   }
 }

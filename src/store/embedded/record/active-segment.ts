@@ -57,10 +57,10 @@ export class ActiveSegment {
   /** Takes the row of a record of a batch; its ordinal is the next. */
   message(row: MessageRow, batch: PackedBatch, index: number): void {
     const { shared, columns } = this;
-    const ordinal = row[0];
+    const ordinal = row.ordinal;
     this.rows.insertMessage(row);
-    const group = groupOfStatus(row[4]);
-    setRow(columns, ordinal, row[1], row[2], group);
+    const group = groupOfStatus(row.status);
+    setRow(columns, ordinal, row.account, row.sentAt, group);
     for (let field = 0; field < fieldCount; field++) {
       const column = columns.hashes[field];
       const hash = batch.hashes[index * fieldCount + field] ?? 0;
@@ -77,8 +77,8 @@ export class ActiveSegment {
   /** `moves`: in the counts. */
   report(row: ReportRow, moves: readonly Move[]): void {
     this.rows.insertReport(row);
-    this.columns.reportAccount[row[0] - this.shared.firstSequence] = row[13];
-    this.counts.report(row[13], row[14], moves);
+    this.columns.reportAccount[row.sequence - this.shared.firstSequence] = row.account;
+    this.counts.report(row.account, row.sentAt, moves);
     this.facets.report(row, this.shared.firstSequence);
     this.reports++;
   }

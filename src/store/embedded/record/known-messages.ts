@@ -122,9 +122,9 @@ export class KnownMessages {
     let known: Known | undefined;
     this.#ids.find(hash, (segmentId, ordinal) => {
       const row = this.#messageAt(segmentId, ordinal);
-      if (row === undefined || row[1] !== batch.account || row[2] < batch.sentSince) return false;
+      if (row === undefined || row.account !== batch.account || row.sentAt < batch.sentSince) return false;
       const messageId = messageIdIn(batch, index);
-      if (!row[13].startsWith(messageId + partSeparator)) return false;
+      if (!row.body.startsWith(messageId + partSeparator)) return false;
       known = { row, segmentId, ordinal };
       return true;
     });
@@ -173,7 +173,7 @@ export class KnownMessages {
       outcomes: segment => this.#outcomes(segment),
       initialGroup: ({ id }, ordinal) => {
         const row = guardSegment(id, () => this.#rows(id).message(ordinal));
-        return row === undefined ? undefined : groupOfStatus(row[4]);
+        return row === undefined ? undefined : groupOfStatus(row.status);
       },
     });
   }

@@ -342,7 +342,7 @@ export class Writer {
 
   #joinWaiting(active: ActiveSegment, known: Known): void {
     const { messageId } = identityOf(known.row);
-    this.#options.waiting.join(known.row[1], messageId, report =>
+    this.#options.waiting.join(known.row.account, messageId, report =>
       this.#report(active, known, report.submission, report),
     );
   }

@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { DamagedRow, OtherFormat } from '../files/damage.ts';
 import { Statements } from '../files/statements.ts';
+import { messageOfCells, reportOfCells } from './row-cells.ts';
 import { messageFits, reportFits, stateFits } from './row-sums.ts';
 import type { HeldOf, MessageRow, ReportOutcome, ReportRow, ReportState, Rows, RowsMeta } from './rows.ts';
 
@@ -20,17 +21,21 @@ export const reportColumnCount = columnCount(reportColumns);
 
 const reportsFrom = (columns: string) => `SELECT ${columns} FROM report WHERE sequence >= ? ORDER BY sequence LIMIT ?`;
 
-type Kind<R> = { readonly what: string; readonly fits: (row: R, sum: number) => boolean };
-const aMessage: Kind<MessageRow> = { what: 'message', fits: messageFits };
-const aReport: Kind<ReportRow> = { what: 'report', fits: reportFits };
-const aState: Kind<ReportState> = { what: 'report', fits: stateFits };
+type Kind<R> = {
+  readonly what: string;
+  readonly of: (cells: readonly unknown[]) => R;
+  readonly fits: (row: R, sum: number) => boolean;
+};
+const aMessage: Kind<MessageRow> = { what: 'message', of: messageOfCells, fits: messageFits };
+const aReport: Kind<ReportRow> = { what: 'report', of: reportOfCells, fits: reportFits };
+const aState: Kind<ReportState> = { what: 'report', of: reportOfCells, fits: stateFits };
 
 /** A row as it was read, without its checksum; throws `DamagedRow` where that does not fit. */
-function sound<R>({ what, fits }: Kind<R>, read: unknown): R {
+function sound<R>({ what, of, fits }: Kind<R>, read: unknown): R {
   if (!Array.isArray(read)) throw new DamagedRow(what);
-  const sum: unknown = read.pop();
-  const row = read as R & { readonly 0: number };
-  if (typeof sum !== 'number' || !fits(row, sum)) throw new DamagedRow(`${what} ${row[0]}`);
+  const sum: unknown = read.at(-1);
+  const row = of(read.slice(0, -1));
+  if (typeof sum !== 'number' || !fits(row, sum)) throw new DamagedRow(`${what} ${read[0]}`);
   return row;
 }
 
@@ -96,7 +101,13 @@ export class EarlierRows implements Rows {
 
   accounts(): readonly HeldOf[] {
     const sql = 'SELECT account, count(*), max(sent_at), min(ordinal) FROM message GROUP BY account';
-    return this.#statements.of(sql).all() as unknown as readonly HeldOf[];
+    const rows = this.#statements.of(sql).all() as unknown as readonly (readonly number[])[];
+    return rows.map(([account = 0, messages = 0, newestSentAt = 0, firstOrdinal = 0]) => ({
+      account,
+      messages,
+      newestSentAt,
+      firstOrdinal,
+    }));
   }
 
   reportCount(firstSequence: number): number {
@@ -115,7 +126,11 @@ export class EarlierRows implements Rows {
 
   outcomesFrom(from: number, count: number): readonly ReportOutcome[] {
     const rows = this.#statements.of(reportsFrom('sequence, message, status')).all(from, count);
-    return rows as unknown as readonly ReportOutcome[];
+    return (rows as unknown as readonly (readonly number[])[]).map(([sequence = 0, message = 0, status = 0]) => ({
+      sequence,
+      message,
+      status,
+    }));
   }
 
   messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[] {

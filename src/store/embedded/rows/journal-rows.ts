@@ -26,8 +26,9 @@ import {
 } from './row-frame.ts';
 import {
   type HeldOf,
+  heldBy,
   type MessageRow,
-  messageBatches,
+  messagesIn,
   type ReportOutcome,
   type ReportRow,
   type ReportState,
@@ -149,19 +150,13 @@ export class JournalRows implements Rows {
   changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {
     const own = (frames: Room, at: number) => {
       const row = accountAt(frames, at, 'report') === account ? reportAt(frames, at) : undefined;
-      return row?.[15] === 1 ? row : undefined;
+      return row?.changed === 1 ? row : undefined;
     };
     return this.#thoseIn({ kind: 'report', from, to }, count, own);
   }
 
   accounts(): readonly HeldOf[] {
-    const found = new Map<number, HeldOf>();
-    for (const batch of messageBatches(this, rowsAtATime))
-      for (const [ordinal, account, sentAt] of batch) {
-        const [, messages, newest, first] = found.get(account) ?? [account, 0, -Infinity, ordinal];
-        found.set(account, [account, messages + 1, Math.max(newest, sentAt), first]);
-      }
-    return [...found.values()].sort((a, b) => a[0] - b[0]);
+    return heldBy(messagesIn(this, rowsAtATime));
   }
 
   /** Puts where the rows stand into shared memory that has room for it. */

@@ -77,12 +77,12 @@ export class JournalWriter extends JournalRows {
   }
 
   insertMessage(row: MessageRow): void {
-    this.#places.messages[row[0]] = (this.#end + this.#frames.message(row)) / frameUnit;
-    this.#messages = Math.max(this.#messages, row[0] + 1);
+    this.#places.messages[row.ordinal] = (this.#end + this.#frames.message(row)) / frameUnit;
+    this.#messages = Math.max(this.#messages, row.ordinal + 1);
   }
 
   insertReport(row: ReportRow): void {
-    const at = row[0] - this.firstSequence;
+    const at = row.sequence - this.firstSequence;
     this.#places.reports[at] = (this.#end + this.#frames.report(row)) / frameUnit;
     this.#reports = Math.max(this.#reports, at + 1);
   }

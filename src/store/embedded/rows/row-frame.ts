@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { currencyName, currencyNumber } from './currency.ts';
-import type { MessageRow, ReportOutcome, ReportRow, ReportState } from './rows.ts';
+import type { MessageRow, ReportOutcome, ReportRow, ReportState, RowState } from './rows.ts';
 
 /**
  * A row as it stands in a journal (see journal-format.ts), little-endian: a head, its columns, its texts, and zeros up to
@@ -71,57 +71,45 @@ export class FrameWriter {
 
   /** Each gives where the frame begins. */
   message(row: MessageRow): number {
-    const [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, currency, count] = row;
-    const [extra, body] = [row[12], row[13]];
+    const { sentAt, extra, body } = row;
     this.#begin(3 * (body.length + (extra?.length ?? 0)));
     this.#put(sentAt, 0);
-    this.#put(account, 0);
-    this.#put(receivedAt, sentAt);
-    this.#put(status, 0);
-    this.#put(error, 0);
-    this.#put(at, sentAt);
-    this.#put(doneAt, sentAt);
-    this.#put(seenAt, sentAt);
-    this.#put(price, 0);
-    this.#put(currency === null ? null : currencyNumber(currency), 0);
-    this.#put(count, 0);
+    this.#put(row.account, 0);
+    this.#put(row.receivedAt, sentAt);
+    this.#putState(row, sentAt);
+    this.#put(row.messageCount, 0);
     const extraAt = this.#putLength(extra);
     this.#text(extra, extraAt);
     this.#text(body);
-    return this.#finish(frameKinds.message, ordinal);
+    return this.#finish(frameKinds.message, row.ordinal);
   }
 
   report(row: ReportRow): number {
-    const [sequence, previous, status, error, at, doneAt, seenAt, price, currency, extra] = row;
-    const [message, receivedAt, said, account, sentAt, changed, moved] = [
-      row[10],
-      row[11],
-      row[12],
-      row[13],
-      row[14],
-      row[15],
-      row[16],
-    ];
+    const { sequence, previous, sentAt, extra, moved, said } = row;
     this.#begin(3 * (said.length + (extra?.length ?? 0) + (moved?.length ?? 0)));
     this.#put(sentAt, 0);
     this.#put(previous === 0 ? null : previous, sequence);
-    this.#put(status, 0);
-    this.#put(error, 0);
-    this.#put(at, sentAt);
-    this.#put(doneAt, sentAt);
-    this.#put(seenAt, sentAt);
-    this.#put(price, 0);
-    this.#put(currency === null ? null : currencyNumber(currency), 0);
+    this.#putState(row, sentAt);
     const extraAt = this.#putLength(extra);
-    this.#put(message, 0);
-    this.#put(receivedAt, sentAt);
-    this.#put(account, 0);
-    this.#put(changed, 0);
+    this.#put(row.message, 0);
+    this.#put(row.receivedAt, sentAt);
+    this.#put(row.account, 0);
+    this.#put(row.changed, 0);
     const movedAt = this.#putLength(moved);
     this.#text(extra, extraAt);
     this.#text(moved, movedAt);
     this.#text(said);
     return this.#finish(frameKinds.report, sequence);
+  }
+
+  #putState({ status, error, at, doneAt, seenAt, price, currency }: RowState, sentAt: number): void {
+    this.#put(status, 0);
+    this.#put(error, 0);
+    this.#put(at, sentAt);
+    this.#put(doneAt, sentAt);
+    this.#put(seenAt, sentAt);
+    this.#put(price, 0);
+    this.#put(currency === null ? null : currencyNumber(currency), 0);
   }
 
   #begin(textBytesMax: number): void {
@@ -197,7 +185,7 @@ function taken(base: number): number | null {
 
 const number = (base: number) => taken(base) ?? 0;
 
-function currency(): string | null {
+function currencyTaken(): string | null {
   const found = taken(0);
   return found === null ? null : currencyName(found);
 }
@@ -209,116 +197,100 @@ function text(bytes: number | null): string | null {
   return room.bytes.toString('utf8', from, cursor);
 }
 
-/** The row in a frame that is sound, as are the next. */
-export function messageAt(frames: Room, at: number): MessageRow {
-  begin(frames, at);
+/** The last text of the frame that begins there, whose length follows from that of the frame. */
+function lastText(at: number): string {
+  return room.bytes.toString('utf8', cursor, at + room.view.getUint32(at + 8, true));
+}
+
+/** The row in a frame that is sound, as are the next. Made of what was taken before, an object costs less than with calls between. */
+export function messageAt(frames: Room, from: number): MessageRow {
+  begin(frames, from);
   const sentAt = number(0);
   const account = number(0);
   const receivedAt = number(sentAt);
   const status = number(0);
   const error = number(0);
-  const since = number(sentAt);
+  const at = number(sentAt);
   const doneAt = taken(sentAt);
   const seenAt = taken(sentAt);
   const price = taken(0);
-  const priceIn = currency();
-  const count = number(0);
+  const currency = currencyTaken();
+  const messageCount = number(0);
   const extra = text(taken(0));
-  const body = room.bytes.toString('utf8', cursor, at + room.view.getUint32(at + 8, true));
-  const ordinal = numberAt(room, at);
-  return [
+  const body = lastText(from);
+  const ordinal = numberAt(frames, from);
+  return {
     ordinal,
     account,
     sentAt,
     receivedAt,
     status,
     error,
-    since,
+    at,
     doneAt,
     seenAt,
     price,
-    priceIn,
-    count,
+    currency,
+    messageCount,
     extra,
     body,
-  ];
+  };
+}
+
+/** Up to its texts: without its `extra`. */
+function stateColumns(frames: Room, at: number): ReportState & { readonly sentAt: number } {
+  begin(frames, at);
+  const sequence = numberAt(frames, at);
+  const sentAt = number(0);
+  return {
+    sequence,
+    sentAt,
+    previous: number(sequence),
+    status: number(0),
+    error: number(0),
+    at: number(sentAt),
+    doneAt: taken(sentAt),
+    seenAt: taken(sentAt),
+    price: taken(0),
+    currency: currencyTaken(),
+    extra: null,
+  };
 }
 
 export function reportAt(frames: Room, at: number): ReportRow {
   const state = stateColumns(frames, at);
-  const { sentAt, extraBytes } = state;
+  const extraBytes = taken(0);
   const message = number(0);
-  const receivedAt = number(sentAt);
+  const receivedAt = number(state.sentAt);
   const account = number(0);
   const changed = number(0);
   const movedBytes = taken(0);
-  const extra = text(extraBytes);
-  const moved = text(movedBytes);
-  const said = room.bytes.toString('utf8', cursor, at + room.view.getUint32(at + 8, true));
-  const { sequence, previous, status, error, since, doneAt, seenAt, price, priceIn } = state;
-  return [
-    sequence,
-    previous,
-    status,
-    error,
-    since,
-    doneAt,
-    seenAt,
-    price,
-    priceIn,
-    extra,
-    message,
-    receivedAt,
-    said,
-    account,
-    sentAt,
-    changed,
-    moved,
-  ];
+  const [extra, moved] = [text(extraBytes), text(movedBytes)];
+  return { ...state, extra, message, receivedAt, account, changed, moved, said: lastText(at) };
 }
 
 export function stateAt(frames: Room, at: number): ReportState {
-  const { sentAt, extraBytes, sequence, previous, status, error, since, doneAt, seenAt, price, priceIn } = stateColumns(
-    frames,
-    at,
-  );
-  if (extraBytes === null) return [sequence, previous, status, error, since, doneAt, seenAt, price, priceIn, null];
-  for (const base of [0, sentAt, 0, 0, 0]) taken(base);
-  return [sequence, previous, status, error, since, doneAt, seenAt, price, priceIn, text(extraBytes)];
+  const state = stateColumns(frames, at);
+  const extraBytes = taken(0);
+  if (extraBytes === null) return state;
+  for (const base of [0, state.sentAt, 0, 0, 0]) taken(base);
+  return { ...state, extra: text(extraBytes) };
 }
 
 export function outcomeAt(frames: Room, at: number): ReportOutcome {
   const { sequence, status } = stateColumns(frames, at);
-  return [sequence, number(0), status];
+  taken(0);
+  return { sequence, message: number(0), status };
 }
 
 /** Whose a row is, without the rest of it. */
 export function accountAt(frames: Room, at: number, kind: FrameKind): number {
-  if (kind === 'report') return reportAccountAt(frames, at);
+  if (kind === 'report') {
+    const { sentAt } = stateColumns(frames, at);
+    for (const base of [0, 0, sentAt]) taken(base);
+    return number(0);
+  }
   begin(frames, at);
   taken(0);
   return number(0);
-}
-
-function reportAccountAt(frames: Room, at: number): number {
-  const { sentAt } = stateColumns(frames, at);
-  taken(0);
-  taken(sentAt);
-  return number(0);
-}
-
-function stateColumns(frames: Room, at: number) {
-  begin(frames, at);
-  const sequence = numberAt(frames, at);
-  const sentAt = number(0);
-  const previous = number(sequence);
-  const status = number(0);
-  const error = number(0);
-  const since = number(sentAt);
-  const doneAt = taken(sentAt);
-  const seenAt = taken(sentAt);
-  const price = taken(0);
-  const priceIn = currency();
-  const extraBytes = taken(0);
-  return { sequence, sentAt, previous, status, error, since, doneAt, seenAt, price, priceIn, extraBytes };
 }

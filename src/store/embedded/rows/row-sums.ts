@@ -2,12 +2,12 @@ import { crc32 } from 'node:zlib';
 import type { MessageRow, ReportRow, ReportState } from './rows.ts';
 
 export function messageSum(row: MessageRow): number {
-  return messageSumWith(row, stored(row[9]));
+  return messageSumWith(row, stored(row.price));
 }
 
 /** Whether a row as it was read fits the checksum that stands with it. */
 export function messageFits(row: MessageRow, sum: number): boolean {
-  return sum === messageSum(row) || (row[9] === 0 && sum === messageSumWith(row, -0));
+  return sum === messageSum(row) || (row.price === 0 && sum === messageSumWith(row, -0));
 }
 
 /**
@@ -15,7 +15,7 @@ export function messageFits(row: MessageRow, sum: number): boolean {
  * these over the rest. Version 0.1.0 left the rest to the checksum of the sealed file, and nothing there.
  */
 export function reportSum(row: ReportRow): number {
-  return restSum(row) * 2 ** 32 + stateSum(row, stored(row[7]));
+  return restSum(row) * 2 ** 32 + stateSum(row, stored(row.price));
 }
 
 /** As `messageFits`. */
@@ -24,9 +24,9 @@ export function reportFits(row: ReportRow, sum: number): boolean {
 }
 
 /** As `messageFits`, of the state alone. */
-export function stateFits(row: ReportState | ReportRow, sum: number): boolean {
+export function stateFits(row: ReportState, sum: number): boolean {
   const ofState = sum % 2 ** 32;
-  return ofState === stateSum(row, stored(row[7])) || (row[7] === 0 && ofState === stateSum(row, -0));
+  return ofState === stateSum(row, stored(row.price)) || (row.price === 0 && ofState === stateSum(row, -0));
 }
 
 /**
@@ -36,19 +36,19 @@ export function stateFits(row: ReportState | ReportRow, sum: number): boolean {
 const stored = (price: number | null) => (price === 0 ? 0 : price);
 
 function messageSumWith(row: MessageRow, price: number | null): number {
-  const [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, , currency, count, extra] = row;
-  const numbers = [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, count];
-  return crc32(row[13], mixed(numbers, currency, extra));
+  const { ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, messageCount } = row;
+  const numbers = [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, messageCount];
+  return crc32(row.body, mixed(numbers, row.currency, row.extra));
 }
 
-function stateSum(row: ReportState | ReportRow, price: number | null): number {
-  const [sequence, previous, status, error, at, doneAt, seenAt, , currency, extra] = row;
+function stateSum(row: ReportState, price: number | null): number {
+  const { sequence, previous, status, error, at, doneAt, seenAt, currency, extra } = row;
   return mixed([sequence, previous, status, error, at, doneAt, seenAt, price], currency, extra);
 }
 
 /** Never 0: numbers beyond 2^53 would not be exact. */
 function restSum(row: ReportRow): number {
-  const [, , , , , , , , , , message, receivedAt, said, account, sentAt, changed, moved] = row;
+  const { message, receivedAt, said, account, sentAt, changed, moved } = row;
   return 1 + (mixed([message, receivedAt, account, sentAt, changed], said, moved) % (2 ** 21 - 1));
 }
 

@@ -1,55 +1,55 @@
-/** A message as it was recorded; `body` holds its texts (see packed-batch.ts). */
-export type MessageRow = [
-  ordinal: number,
-  account: number,
-  sentAt: number,
-  receivedAt: number,
-  status: number,
-  error: number,
-  at: number,
-  doneAt: number | null,
-  seenAt: number | null,
-  price: number | null,
-  currency: string | null,
-  messageCount: number,
-  extra: string | null,
-  body: string,
-];
+/** The state of a message as a row has it: keys of the registry, and `extra` with the words that these do not tell. */
+export type RowState = {
+  readonly status: number;
+  readonly error: number;
+  readonly at: number;
+  readonly doneAt: number | null;
+  readonly seenAt: number | null;
+  readonly price: number | null;
+  readonly currency: string | null;
+  readonly extra: string | null;
+};
 
-/** The state a report left its message in. */
-export type ReportState = [
-  sequence: number,
-  previous: number,
-  status: number,
-  error: number,
-  at: number,
-  doneAt: number | null,
-  seenAt: number | null,
-  price: number | null,
-  currency: string | null,
-  extra: string | null,
-];
+/** A message as it was recorded; `body` holds its texts (see packed-batch.ts). */
+export type MessageRow = RowState & {
+  readonly ordinal: number;
+  readonly account: number;
+  readonly sentAt: number;
+  readonly receivedAt: number;
+  readonly messageCount: number;
+  readonly body: string;
+};
+
+/** The state a report left its message in, and the report before it on that message; 0 for none. */
+export type ReportState = RowState & { readonly sequence: number; readonly previous: number };
+
+export type ReportRow = ReportState & {
+  /** The position of its message, whose account and `sentAt` it has. */
+  readonly message: number;
+  readonly account: number;
+  readonly sentAt: number;
+  readonly receivedAt: number;
+  /** The JSON of what it said. */
+  readonly said: string;
+  /** 0 when it left the log as it was. */
+  readonly changed: number;
+  /** What counts it moved (see count-items.ts). */
+  readonly moved: string | null;
+};
 
 /** Which message a report is on, and the status it left it in. */
-export type ReportOutcome = readonly [sequence: number, message: number, status: number];
-
-/** `said` is the JSON of what it said. `account` and `sentAt` are its message's; `changed` is 0 when it left the log as it was; `moved` says what counts it moved. */
-export type ReportRow = [...ReportState, ...RestOfReport];
-type RestOfReport = [
-  message: number,
-  receivedAt: number,
-  said: string,
-  account: number,
-  sentAt: number,
-  changed: number,
-  moved: string | null,
-];
+export type ReportOutcome = Pick<ReportRow, 'sequence' | 'message' | 'status'>;
 
 /** One or the other. */
 export type MessageOrReport = { readonly message: MessageRow } | { readonly report: ReportRow };
 
 /** What a segment holds of an account; how many, when the newest was sent, and which was recorded first. */
-export type HeldOf = readonly [account: number, messages: number, newestSentAt: number, firstOrdinal: number];
+export type HeldOf = {
+  readonly account: number;
+  readonly messages: number;
+  readonly newestSentAt: number;
+  readonly firstOrdinal: number;
+};
 
 export type RowsMeta = {
   readonly segment: number;
@@ -90,14 +90,30 @@ export type Rows = {
 export function* messageBatches(rows: Pick<Rows, 'messagesFrom'>, count: number): Generator<readonly MessageRow[]> {
   for (let batch = rows.messagesFrom(0, count); batch.length > 0; ) {
     yield batch;
-    batch = rows.messagesFrom((batch.at(-1)?.[0] ?? 0) + 1, count);
+    batch = rows.messagesFrom((batch.at(-1)?.ordinal ?? 0) + 1, count);
   }
+}
+
+/** The same one by one. */
+export function* messagesIn(rows: Pick<Rows, 'messagesFrom'>, count: number): Generator<MessageRow> {
+  for (const batch of messageBatches(rows, count)) yield* batch;
 }
 
 /** As `messageBatches`, of the reports. */
 export function* reportBatches(rows: Rows, firstSequence: number, count: number): Generator<readonly ReportRow[]> {
   for (let batch = rows.reportsFrom(firstSequence, count); batch.length > 0; ) {
     yield batch;
-    batch = rows.reportsFrom((batch.at(-1)?.[0] ?? 0) + 1, count);
+    batch = rows.reportsFrom((batch.at(-1)?.sequence ?? 0) + 1, count);
   }
+}
+
+/** What is held of each account, by these of its messages, in order. */
+export function heldBy(messages: Iterable<Pick<MessageRow, 'ordinal' | 'account' | 'sentAt'>>): readonly HeldOf[] {
+  const found = new Map<number, HeldOf>();
+  for (const { ordinal, account, sentAt } of messages) {
+    const before = found.get(account) ?? { messages: 0, newestSentAt: -Infinity, firstOrdinal: ordinal };
+    const newestSentAt = Math.max(before.newestSentAt, sentAt);
+    found.set(account, { account, messages: before.messages + 1, newestSentAt, firstOrdinal: before.firstOrdinal });
+  }
+  return [...found.values()].sort((a, b) => a.account - b.account);
 }

@@ -166,8 +166,8 @@ function moments(
     shared,
     Array.from(places, at => shared.firstSequence + at),
   );
-  const own = rows.filter(row => row[13] === account).sort((a, b) => a[0] - b[0]);
-  return own.map(row => ({ at: row[0] - shared.firstSequence, sentAt: row[14] }));
+  const own = rows.filter(row => row.account === account).sort((a, b) => a.sequence - b.sequence);
+  return own.map(row => ({ at: row.sequence - shared.firstSequence, sentAt: row.sentAt }));
 }
 
 const tellsReports = (index: IndexFile) => index.bytesOf('reportStarts') > 0;

@@ -183,7 +183,7 @@ export class ReadSegments {
       if (shared === undefined) continue;
       this.withRows(segmentId, file => {
         const found = new Map<number, MessageRow>();
-        for (const row of file.messages(held.map(place => place.ordinal))) found.set(row[0], row);
+        for (const row of file.messages(held.map(place => place.ordinal))) found.set(row.ordinal, row);
         if (!hasLosses(shared) && held.some(place => !found.has(place.ordinal)))
           throw new DamagedRow('the rows file (it lacks messages)');
         rows.set(segmentId, found);
@@ -199,7 +199,7 @@ export class ReadSegments {
       // Set aside with its segment: the message is shown as it was recorded.
       if (holder === undefined) continue;
       this.withRows(holder.id, file => {
-        for (const row of file.states(held)) rows.set(row[0], row);
+        for (const row of file.states(held)) rows.set(row.sequence, row);
         if (held.some(sequence => !rows.has(sequence) && mustHaveReport(holder, sequence)))
           throw new DamagedRow('the rows file (it lacks reports)');
       });

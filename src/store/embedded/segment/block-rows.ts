@@ -71,6 +71,16 @@ export class BlockRows<R> {
     }
   }
 
+  /** Of each row whose it is, and when its message was sent. */
+  *senders(): Generator<{ readonly ordinal: number; readonly account: number; readonly sentAt: number }> {
+    let ordinal = this.first;
+    for (const block of this.blocks()) {
+      const [accounts, times] = [block.accounts(), block.times()];
+      for (let i = 0; i < block.rows; i++)
+        yield { ordinal: ordinal++, account: accounts[i] ?? 0, sentAt: times[i] ?? 0 };
+    }
+  }
+
   blocks(): readonly Block[] {
     return this.#blocks.map((_, at) => this.block(at));
   }

@@ -65,10 +65,10 @@ export class Counts {
   readonly #moves = new Moves((kind, value, amount) => this.#add(kind, value, amount));
 
   message(row: MessageRow): void {
-    const counts = this.#reach(row[1], row[2]);
+    const counts = this.#reach(row.account, row.sentAt);
     counts.messages++;
     this.#senders.push(counts);
-    this.#turnTo(row[1], row[2]);
+    this.#turnTo(row.account, row.sentAt);
     tally(new CountedRow(row), 1, this.#moves);
   }
 

@@ -1,7 +1,7 @@
 import { classOf } from '../../../domain/delivery-time.ts';
 import type { EpochMs } from '../../../domain/message.ts';
 import { statusGroupNames } from '../../../domain/registry.ts';
-import type { MessageRow, ReportRow } from '../rows/rows.ts';
+import type { MessageRow, ReportRow, RowState } from '../rows/rows.ts';
 import { type FacetColumns, type FacetField, facetFields } from './facet-columns.ts';
 import { codeMax, type FacetOutcome, type Meanings } from './facets.ts';
 import { fields } from './fields.ts';
@@ -80,7 +80,7 @@ class OutcomeCodes {
   readonly #slots = new Uint16Array(slotCount);
   #told = 0;
 
-  of(sentAt: EpochMs, [status, error, extra, doneAt, price, currency]: FacetOutcome): number {
+  of(sentAt: EpochMs, { status, error, extra, doneAt, price, currency }: RowState): number {
     const isDelivered = statusGroupNames[groupOfStatus(status)] === 'DELIVERED';
     const delayMs = doneAt === null || !isDelivered ? null : doneAt - sentAt;
     const delay = delayMs === null ? noDelay : classOf(delayMs);
@@ -136,11 +136,10 @@ export class FacetMaker {
   }
 
   message(row: MessageRow): void {
-    const [ordinal, , sentAt] = row;
+    const { ordinal, messageCount, body: text } = row;
     const { columns } = this;
-    columns.outcome[ordinal] = this.#outcomes.of(sentAt, [row[4], row[5], row[12], row[7], row[9], row[10]]);
-    columns.messageCount[ordinal] = row[11] <= codeMax ? row[11] : 0;
-    const text = row[13];
+    columns.outcome[ordinal] = this.#outcomes.of(row.sentAt, row);
+    columns.messageCount[ordinal] = messageCount <= codeMax ? messageCount : 0;
     let at = 0;
     for (let field = 0; field < facetOfField.length; field++) {
       const end = text.indexOf(partSeparator, at);
@@ -156,8 +155,7 @@ export class FacetMaker {
   }
 
   report(row: ReportRow, firstSequence: number): void {
-    const outcome: FacetOutcome = [row[2], row[3], row[9], row[5], row[7], row[8]];
-    this.columns.reportOutcome[row[0] - firstSequence] = this.#outcomes.of(row[14], outcome);
+    this.columns.reportOutcome[row.sequence - firstSequence] = this.#outcomes.of(row.sentAt, row);
   }
 
   /** To be called before rows are published. */

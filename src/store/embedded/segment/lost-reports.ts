@@ -20,7 +20,7 @@ export function outcomesIn(rows: Rows, segment: SharedSegment): ReportOutcomes {
   for (let next = segment.firstSequence; ; ) {
     const reports = rows.outcomesFrom(next, reportsAtATime);
     if (reports.length === 0) break;
-    for (const [sequence, message, status] of reports) {
+    for (const { sequence, message, status } of reports) {
       outcomes.messages[sequence - segment.firstSequence] = message;
       outcomes.groups[sequence - segment.firstSequence] = groupOfStatus(status);
       next = sequence + 1;

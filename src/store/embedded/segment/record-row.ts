@@ -21,7 +21,7 @@ import {
 import { type DatedReport, dated, type Report, recordedEntry, timelineEntry } from '../../../domain/report.ts';
 import { errorWith, extraIn, statusWith, wordsOf } from '../../words.ts';
 import { currencyName } from '../rows/currency.ts';
-import type { MessageRow, ReportRow, ReportState } from '../rows/rows.ts';
+import type { MessageRow, ReportRow, ReportState, RowState } from '../rows/rows.ts';
 import { type Move, movedText, movesBetween } from './count-items.ts';
 import { numberAt, numbersPerRecord, type PackedBatch, partSeparator } from './packed-batch.ts';
 import type { Position } from './position.ts';
@@ -37,22 +37,22 @@ export function messageRowOf(batch: PackedBatch, index: number, ordinal: number)
   const sentAt = number(numberAt.sentAt) ?? receivedAt;
   const doneAt = number(numberAt.doneAt);
   const currency = number(numberAt.currency);
-  return [
+  return {
     ordinal,
-    batch.account,
+    account: batch.account,
     sentAt,
     receivedAt,
-    number(numberAt.status) ?? pendingAccepted.key,
-    number(numberAt.error) ?? noError.key,
-    number(numberAt.at) ?? doneAt ?? sentAt,
+    status: number(numberAt.status) ?? pendingAccepted.key,
+    error: number(numberAt.error) ?? noError.key,
+    at: number(numberAt.at) ?? doneAt ?? sentAt,
     doneAt,
-    number(numberAt.seenAt),
-    number(numberAt.price),
-    currency === null ? null : currencyName(currency),
-    number(numberAt.messageCount) ?? 1,
-    batch.extras.get(index) ?? null,
-    batch.texts[index] ?? '',
-  ];
+    seenAt: number(numberAt.seenAt),
+    price: number(numberAt.price),
+    currency: currency === null ? null : currencyName(currency),
+    messageCount: number(numberAt.messageCount) ?? 1,
+    extra: batch.extras.get(index) ?? null,
+    body: batch.texts[index] ?? '',
+  };
 }
 
 /** Every log of a page is one: an object of a class has room for all that its constructor may set. */
@@ -68,8 +68,7 @@ class Identity implements MessageIdentity {
   declare readonly applicationId?: string;
   declare readonly campaignReferenceId?: string;
 
-  constructor(row: MessageRow) {
-    const body = row[13];
+  constructor({ body, sentAt, messageCount }: MessageRow) {
     const messageEnd = body.indexOf(partSeparator);
     const bulkEnd = body.indexOf(partSeparator, messageEnd + 1);
     const senderEnd = body.indexOf(partSeparator, bulkEnd + 1);
@@ -80,8 +79,8 @@ class Identity implements MessageIdentity {
     this.messageId = body.slice(0, messageEnd);
     this.sender = body.slice(bulkEnd + 1, senderEnd);
     this.destination = body.slice(senderEnd + 1, destinationEnd);
-    this.sentAt = row[2];
-    this.messageCount = row[11];
+    this.sentAt = sentAt;
+    this.messageCount = messageCount;
     this.contentJson = body.slice(campaignEnd + 1);
     if (bulkEnd > messageEnd + 1) this.bulkId = body.slice(messageEnd + 1, bulkEnd);
     if (entityEnd > destinationEnd + 1) this.entityId = body.slice(destinationEnd + 1, entityEnd);
@@ -123,28 +122,28 @@ export class CountedRow {
   }
 
   get sentAt(): EpochMs {
-    return this.#row[2];
+    return this.#row.sentAt;
   }
 
   get messageCount(): number {
-    return this.#row[11];
+    return this.#row.messageCount;
   }
 
   get status() {
-    return statusByKey(this.#row[4]);
+    return statusByKey(this.#row.status);
   }
 
   get error() {
-    const key = this.#row[5];
-    return isRegistered({ key }) ? deliveryErrorByKey(key) : errorWith(key, this.#row[12]);
+    const { error: key, extra } = this.#row;
+    return isRegistered({ key }) ? deliveryErrorByKey(key) : errorWith(key, extra);
   }
 
   get doneAt(): EpochMs | undefined {
-    return this.#row[7] ?? undefined;
+    return this.#row.doneAt ?? undefined;
   }
 
   get price(): Price | undefined {
-    const [pricePerMessage, currency] = [this.#row[9], this.#row[10]];
+    const { price: pricePerMessage, currency } = this.#row;
     return pricePerMessage === null || currency === null ? undefined : { pricePerMessage, currency };
   }
 
@@ -157,26 +156,8 @@ export class CountedRow {
   }
 }
 
-/** The state a message was recorded with. */
-export function initialStateOf(row: MessageRow): MessageState {
-  return state(row[4], row[5], row[12], row[6], row[7], row[8], row[9], row[10]);
-}
-
-/** The state a message has from this report on. */
-export function stateAfter(row: ReportState | ReportRow): MessageState {
-  return state(row[2], row[3], row[9], row[4], row[5], row[6], row[7], row[8]);
-}
-
-function state(
-  status: number,
-  error: number,
-  extra: string | null,
-  at: EpochMs,
-  doneAt: EpochMs | null,
-  seenAt: EpochMs | null,
-  price: number | null,
-  currency: string | null,
-): MessageState {
+/** The state that a message was recorded with, or that it has from a report on. */
+export function stateIn({ status, error, extra, at, doneAt, seenAt, price, currency }: RowState): MessageState {
   const state: { -readonly [K in keyof MessageState]: MessageState[K] } = {
     status: statusWith(status, extra),
     error: errorWith(error, extra),
@@ -190,8 +171,8 @@ function state(
   return state;
 }
 
-export function logOf(row: MessageRow, newest: ReportState | ReportRow | undefined): LogRecord {
-  return new Log(row, newest === undefined ? initialStateOf(row) : stateAfter(newest));
+export function logOf(row: MessageRow, newest: ReportState | undefined): LogRecord {
+  return new Log(row, stateIn(newest ?? row));
 }
 
 /** What a report said, apart from what came of it: short names, since there is one on every report row. */
@@ -237,26 +218,25 @@ export function reportRowOf(
 ): ReportRow {
   const said = packReport(report);
   if (summary !== undefined) said.k = [summary.reports, summary.first, reportsFor(summary.evidence).map(packReport)];
-  const { message, position } = place;
-  return [
-    place.sequence,
-    place.previous,
-    settled.status.key,
-    settled.error.key,
-    settled.at,
-    settled.doneAt ?? null,
-    settled.seenAt ?? null,
-    settled.price?.pricePerMessage ?? null,
-    settled.price?.currency ?? null,
-    wordsOf(settled) ?? null,
-    position,
+  return {
+    sequence: place.sequence,
+    previous: place.previous,
+    status: settled.status.key,
+    error: settled.error.key,
+    at: settled.at,
+    doneAt: settled.doneAt ?? null,
+    seenAt: settled.seenAt ?? null,
+    price: settled.price?.pricePerMessage ?? null,
+    currency: settled.price?.currency ?? null,
+    extra: wordsOf(settled) ?? null,
+    message: place.position,
     receivedAt,
-    JSON.stringify(said),
-    message[1],
-    message[2],
-    outcome === 'updated' ? 1 : 0,
-    movedText(moves),
-  ];
+    said: JSON.stringify(said),
+    account: place.message.account,
+    sentAt: place.message.sentAt,
+    changed: outcome === 'updated' ? 1 : 0,
+    moved: movedText(moves),
+  };
 }
 
 /** What an accepted report moves in the counts. */
@@ -289,16 +269,16 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What the report itself said, at the moment it counts for. */
 export function reportIn(row: ReportRow): DatedReport {
-  return reportOf(JSON.parse(row[12]), row[11]);
+  return reportOf(JSON.parse(row.said), row.receivedAt);
 }
 
 /** The summary of its chain that the row of a report holds, if it does. */
 export function summaryIn(row: ReportRow): ChainSummary | undefined {
-  if (!row[12].includes('"k":[')) return undefined;
-  const { k }: PackedReport = JSON.parse(row[12]);
+  if (!row.said.includes('"k":[')) return undefined;
+  const { k }: PackedReport = JSON.parse(row.said);
   if (k === undefined) return undefined;
   const [reports, first, said] = k;
-  return { reports, first, evidence: evidenceFrom(said.map(one => reportOf(one, row[11]))) };
+  return { reports, first, evidence: evidenceFrom(said.map(one => reportOf(one, row.receivedAt))) };
 }
 
 function reportOf(said: PackedReport, receivedAt: EpochMs): DatedReport {
@@ -317,6 +297,6 @@ function reportOf(said: PackedReport, receivedAt: EpochMs): DatedReport {
 
 /** The timeline of a message: what it was recorded with, then each report, oldest first. */
 export function timelineOf(row: MessageRow, reports: readonly ReportRow[]): readonly TimelineEntry[] {
-  const entries = reports.map(report => timelineEntry(reportIn(report), stateAfter(report), report[11]));
-  return [recordedEntry(initialStateOf(row), row[3]), ...entries];
+  const entries = reports.map(report => timelineEntry(reportIn(report), stateIn(report), report.receivedAt));
+  return [recordedEntry(stateIn(row), row.receivedAt), ...entries];
 }

@@ -3,7 +3,7 @@ import { evidenceOf } from '../../../domain/evidence.ts';
 import { limits } from '../../../limits.ts';
 import type { MessageRow, ReportRow } from '../rows/rows.ts';
 import { lowerBound } from './index-runs.ts';
-import { type ChainSummary, identityOf, initialStateOf, reportIn, stateAfter, summaryIn } from './record-row.ts';
+import { type ChainSummary, identityOf, reportIn, stateIn, summaryIn } from './record-row.ts';
 import type { SharedSegment } from './shared-segment.ts';
 
 /** The row of a report, or `undefined` where it was set aside: what came before it can be read by nobody. */
@@ -33,21 +33,21 @@ export type Chain = {
 /** Reads as many rows as repeats are looked for in, unless the chain has never been summed up. */
 export function readChain(message: MessageRow, newest: number, read: ReadReport): Chain {
   if (newest === 0) {
-    const course = newCourse(identityOf(message), initialStateOf(message));
+    const course = newCourse(identityOf(message), stateIn(message));
     return { course, newest: 0, first: 0, unsummed: 0 };
   }
   const rows: ReportRow[] = [];
   let past: ChainSummary | undefined;
   let unsummed = 0;
-  for (let row = next(newest, read); row !== undefined; row = next(row[1], read)) {
+  for (let row = next(newest, read); row !== undefined; row = next(row.previous, read)) {
     past ??= summaryIn(row);
     if (past === undefined) unsummed++;
     rows.push(row);
     if (past !== undefined && rows.length >= limits.repeatsSoughtMax) break;
   }
-  const initial = initialStateOf(message);
+  const initial = stateIn(message);
   const [last] = rows;
-  const state = last === undefined ? initial : stateAfter(last);
+  const state = last === undefined ? initial : stateIn(last);
   const said = rows.toReversed().map(reportIn);
   const before = past ?? { reports: 0, first: 0, evidence: evidenceOf(initial) };
   const course = courseOf(
@@ -55,10 +55,10 @@ export function readChain(message: MessageRow, newest: number, read: ReadReport)
     said.slice(said.length - unsummed),
     before,
   );
-  const first = before.first || (rows[unsummed - (limits.timelineFirstMax - before.reports)]?.[0] ?? 0);
+  const first = before.first || (rows[unsummed - (limits.timelineFirstMax - before.reports)]?.sequence ?? 0);
   return {
     course: { ...course, recent: said.slice(-limits.repeatsSoughtMax) },
-    newest: last?.[0] ?? 0,
+    newest: last?.sequence ?? 0,
     first,
     unsummed,
   };
@@ -87,7 +87,7 @@ export function timelineRows(
   let earlier: ReportRow[] = [];
   let past: { readonly summary: ChainSummary; readonly after: number } | undefined;
   let count = 0;
-  for (let row = next(newest, read); row !== undefined; row = next(row[1], read)) {
+  for (let row = next(newest, read); row !== undefined; row = next(row.previous, read)) {
     const summary = past === undefined ? summaryIn(row) : undefined;
     if (summary !== undefined) past = { summary, after: count };
     count++;
@@ -109,7 +109,8 @@ export function timelineRows(
 
 function stretch(from: number, count: number, read: ReadReport): ReportRow[] {
   const rows: ReportRow[] = [];
-  for (let row = next(from, read); row !== undefined && rows.length < count; row = next(row[1], read)) rows.push(row);
+  for (let row = next(from, read); row !== undefined && rows.length < count; row = next(row.previous, read))
+    rows.push(row);
   return rows;
 }
 

@@ -1,4 +1,5 @@
 import { DamagedRow } from '../files/damage.ts';
+import { messageOfCells, reportOfCells } from '../rows/row-cells.ts';
 import type { MessageRow, ReportRow } from '../rows/rows.ts';
 
 /**
@@ -6,25 +7,29 @@ import type { MessageRow, ReportRow } from '../rows/rows.ts';
  * is left out: the number of the row, and of the report before it all but how far back it is.
  */
 export function messageBody(row: MessageRow): Buffer {
-  return Buffer.from(`${JSON.stringify(row.slice(1, 13))}\n${row[13]}`);
+  const { account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, currency, messageCount, extra } = row;
+  const told = [account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, currency, messageCount, extra];
+  return Buffer.from(`${JSON.stringify(told)}\n${row.body}`);
 }
 
 export function messageOf(body: Uint8Array, ordinal: number): MessageRow {
   const { told, text } = parted(body);
-  return [ordinal, ...told.slice(0, 12), text] as MessageRow;
+  return messageOfCells([ordinal, ...told.slice(0, 12), text]);
 }
 
 export function reportBody(row: ReportRow): Buffer {
-  const back = row[1] === 0 ? 0 : row[0] - row[1];
-  const told = [back, ...row.slice(2, 12), ...row.slice(13)];
-  return Buffer.from(`${JSON.stringify(told)}\n${row[12]}`);
+  const back = row.previous === 0 ? 0 : row.sequence - row.previous;
+  const { status, error, at, doneAt, seenAt, price, currency, extra, message, receivedAt } = row;
+  const state = [status, error, at, doneAt, seenAt, price, currency, extra];
+  const told = [back, ...state, message, receivedAt, row.account, row.sentAt, row.changed, row.moved];
+  return Buffer.from(`${JSON.stringify(told)}\n${row.said}`);
 }
 
 export function reportOf(body: Uint8Array, sequence: number): ReportRow {
   const { told, text } = parted(body);
   const back = Number(told[0]);
   const previous = back === 0 ? 0 : sequence - back;
-  return [sequence, previous, ...told.slice(1, 11), text, ...told.slice(11, 15)] as ReportRow;
+  return reportOfCells([sequence, previous, ...told.slice(1, 11), text, ...told.slice(11, 15)]);
 }
 
 /** JSON as it is written has no line break in it. */

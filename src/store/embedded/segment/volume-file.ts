@@ -3,7 +3,16 @@ import { bothEnds, type EndsOf, endFlaws, type ReadBytes, readEnds } from '../..
 import { Block } from '../../block/read-block.ts';
 import { DamagedRow, OtherFormat } from '../files/damage.ts';
 import { type Disk, openedHere, readInto, systemDisk } from '../files/disk.ts';
-import type { HeldOf, MessageRow, ReportOutcome, ReportRow, ReportState, Rows, RowsMeta } from '../rows/rows.ts';
+import {
+  type HeldOf,
+  heldBy,
+  type MessageRow,
+  type ReportOutcome,
+  type ReportRow,
+  type ReportState,
+  type Rows,
+  type RowsMeta,
+} from '../rows/rows.ts';
 import { BlockRows, type VolumeBlock } from './block-rows.ts';
 import { messageOf, reportOf } from './volume-body.ts';
 
@@ -88,15 +97,15 @@ export class VolumeFile implements Rows {
   }
 
   states(sequences: readonly number[]): readonly ReportState[] {
-    return this.#reports.among(sequences).map(row => row.slice(0, 10) as ReportState);
+    return this.#reports.among(sequences);
   }
 
   outcomesFrom(from: number, count: number): readonly ReportOutcome[] {
-    return this.reportsFrom(from, count).map(row => [row[0], row[10], row[2]] as const);
+    return this.reportsFrom(from, count);
   }
 
   changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {
-    const changes = this.#reports.of(account, from, to).filter(row => row[15] === 1);
+    const changes = this.#reports.of(account, from, to).filter(row => row.changed === 1);
     return changes.take(count).toArray();
   }
 
@@ -109,18 +118,7 @@ export class VolumeFile implements Rows {
   }
 
   accounts(): readonly HeldOf[] {
-    const found = new Map<number, HeldOf>();
-    let start = 0;
-    for (const block of this.#messages.blocks()) {
-      const [accounts, times] = [block.accounts(), block.times()];
-      for (let i = 0; i < block.rows; i++) {
-        const account = accounts[i] ?? 0;
-        const [, messages, newest, first] = found.get(account) ?? [account, 0, -Infinity, start + i];
-        found.set(account, [account, messages + 1, Math.max(newest, times[i] ?? 0), first]);
-      }
-      start += block.rows;
-    }
-    return [...found.values()].sort((a, b) => a[0] - b[0]);
+    return heldBy(this.#messages.senders());
   }
 
   /** Whether it was made of the rows that an index tells of, and is as long as it was then. */

@@ -202,7 +202,7 @@ class Summarizing {
     const newest = places.map(place => this.#segments.newestReport(place));
     const reports = this.#segments.states(newest.filter(sequence => sequence !== 0));
     for (const [i, row] of rows.entries()) {
-      if (row === undefined || row[1] !== account) continue;
+      if (row === undefined || row.account !== account) continue;
       const log = logOf(row, reports.get(newest[i] ?? 0));
       if (fits(log)) this.#sum.message(log);
     }

@@ -26,7 +26,7 @@ function* sections({ header }: IndexFile, openRows: () => Rows): Generator<void,
     count += batch.length;
     for (const row of batch) {
       maker.message(row);
-      accounts[row[0]] = row[1];
+      accounts[row.ordinal] = row.account;
     }
     yield;
   }

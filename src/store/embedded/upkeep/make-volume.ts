@@ -6,6 +6,7 @@ import { DamagedRow } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
 import { indexFlaw } from '../log/check-rows.ts';
+import { type Cell, messageCells, reportCells } from '../rows/row-cells.ts';
 import type { MessageRow, ReportRow, Rows } from '../rows/rows.ts';
 import type { VolumeBlock } from '../segment/block-rows.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
@@ -134,6 +135,8 @@ function* sumOf(kinds: readonly Pick<Kind<never>, 'rows'>[]): Generator<void, nu
 
 type Packing<R> = {
   readonly from: (number: number, count: number) => readonly R[];
+  /** Its number first. */
+  readonly cells: (row: R) => readonly Cell[];
   readonly packed: (row: R) => BlockRow;
   readonly unpacked: (body: Uint8Array, number: number) => R;
 };
@@ -143,12 +146,14 @@ function kindsIn(rows: Rows, { messages, reports, firstSequence }: IndexHeader) 
   return [
     new Kind<MessageRow>('message', 0, messages, {
       from: (number, count) => rows.messagesFrom(number, count),
-      packed: row => ({ account: row[1], sentAt: row[2], body: messageBody(row) }),
+      cells: messageCells,
+      packed: row => ({ account: row.account, sentAt: row.sentAt, body: messageBody(row) }),
       unpacked: messageOf,
     }),
     new Kind<ReportRow>('report', firstSequence, reports, {
       from: (number, count) => rows.reportsFrom(number, count),
-      packed: row => ({ account: row[13], sentAt: row[14], body: reportBody(row) }),
+      cells: reportCells,
+      packed: row => ({ account: row.account, sentAt: row.sentAt, body: reportBody(row) }),
       unpacked: reportOf,
     }),
   ] as const;
@@ -167,14 +172,15 @@ class Kind<R extends MessageRow | ReportRow> {
 
   /** Throws for the first that is missing, or is not what is read of its body. */
   *rows(): Generator<BlockRow> {
-    const { from, packed, unpacked } = this.#packing;
+    const { from, cells, packed, unpacked } = this.#packing;
     for (let [next, end] = [this.#first, this.#first + this.#count]; next < end; ) {
       const found = from(next, Math.min(rowsAtATime, end - next));
-      if (found[0]?.[0] !== next) throw new DamagedRow(`${this.#what} ${next}`);
+      if (found.length === 0) throw new DamagedRow(`${this.#what} ${next}`);
       for (const row of found) {
-        if (row[0] !== next) break;
+        const told = cells(row);
+        if (told[0] !== next) throw new DamagedRow(`${this.#what} ${next}`);
         const kept = packed(row);
-        if (!isSame(row, unpacked(kept.body, next))) throw new DamagedRow(`the volume (${this.#what} ${next})`);
+        if (!isSame(told, cells(unpacked(kept.body, next)))) throw new DamagedRow(`the volume (${this.#what} ${next})`);
         yield kept;
         next++;
       }
@@ -228,6 +234,6 @@ function* compare(disk: Disk, path: string, header: IndexHeader, sum: number): G
   }
 }
 
-function isSame(a: MessageRow | ReportRow, b: MessageRow | ReportRow): boolean {
+function isSame(a: readonly Cell[], b: readonly Cell[]): boolean {
   return a.length === b.length && a.every((value, i) => Object.is(value, b[i]) || (value === 0 && b[i] === 0));
 }

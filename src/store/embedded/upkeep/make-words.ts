@@ -20,7 +20,8 @@ function* sections(index: IndexFile, openRows: () => Rows): Generator<void, Sect
   const maker = new WordsMaker(index.header.hashSeed, index.header.messages);
   const isTold = new Set(accounts);
   for (const batch of messageBatches(openRows(), rowsAtATime)) {
-    for (const row of batch) if (isTold.has(row[1])) maker.add(row[1], places[row[0]] ?? 0, logOf(row, undefined));
+    for (const row of batch)
+      if (isTold.has(row.account)) maker.add(row.account, places[row.ordinal] ?? 0, logOf(row, undefined));
     if (maker.isFull) break;
     yield;
   }

@@ -7,7 +7,7 @@ import type { Filter } from '../../src/domain/filter.ts';
 import type { AccountId } from '../../src/domain/message.ts';
 import { type Summary, summaryRange } from '../../src/domain/summary.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
-import { FolderInUse } from '../../src/store/embedded/files/folder.ts';
+import { FolderInUse } from '../../src/store/embedded/files/folder-lock.ts';
 import { FolderLog } from '../../src/store/embedded/offline/folder-log.ts';
 import { spreadAccount } from '../../src/store/postgres/layout/spreading.ts';
 import type { Store } from '../../src/store/store.ts';

@@ -15,7 +15,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { isDamagedFile, madeListName, Unusable, unusableText } from '../../failures.ts';
 import { giveUpUnsent } from '../../outbox/sqlite/give-up.ts';
 import { type Disk, systemDisk } from '../../store/embedded/files/disk.ts';
-import { partialName } from '../../store/embedded/files/folder.ts';
+import { partialName } from '../../store/embedded/files/folder-lock.ts';
 import { CommandError } from '../terminal.ts';
 import { copyLog, segmentsIn } from './backup-log.ts';
 import { type Mark, markName, readMark, writeMark } from './backup-mark.ts';

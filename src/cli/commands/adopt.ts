@@ -108,7 +108,8 @@ async function withLog<T>(
   open: (dataDir: string) => SqliteAccountRows,
   work: (log: FoundLog) => Promise<T>,
 ) {
-  const { Folder, FolderLock, holdsLog } = await import('../../store/embedded/files/folder.ts');
+  const { Folder, holdsLog } = await import('../../store/embedded/files/folder.ts');
+  const { FolderLock } = await import('../../store/embedded/files/folder-lock.ts');
   const { LogFile } = await import('../../store/embedded/log/log-file.ts');
   const { accountsHeldIn } = await import('../../store/embedded/offline/held-accounts.ts');
   const { doubtOf } = await import('../../store/embedded/offline/unclaimed.ts');

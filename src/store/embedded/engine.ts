@@ -23,7 +23,8 @@ import {
 import { Watchers } from './feed/watchers.ts';
 import { DamagedSegment, UnreadableSegment } from './files/damage.ts';
 import { systemDisk } from './files/disk.ts';
-import { Folder, FolderLock } from './files/folder.ts';
+import { Folder } from './files/folder.ts';
+import { FolderLock } from './files/folder-lock.ts';
 import { hasRoom } from './files/reserve.ts';
 import { type Kept, wholeMinutes } from './log/kept-counts.ts';
 import { claimLog, type SqliteStoreOptions, sizesIn } from './options.ts';

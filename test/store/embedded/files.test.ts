@@ -55,8 +55,8 @@ test('pages over many sealed segments → open each index once, and the rows of 
   const loaded = loadLog(folder, ledger, hashSeed, segmentMessagesMax, logFile);
   const read = new ReadSegments(folder, hashSeed);
   onTestFinished(() => read.close());
-  for (const { shared, columns } of loaded.segments) read.set(shared, columns);
-  const sealed = loaded.segments.filter(segment => segment.columns === undefined).length;
+  for (const { shared, unsealed } of loaded.segments) read.set(shared, unsealed?.columns);
+  const sealed = loaded.segments.filter(({ unsealed }) => unsealed === undefined).length;
   expect(sealed).toBeGreaterThan(128);
 
   const reader = new Reader(read, new AccountWatermarks(read), hashSeed);

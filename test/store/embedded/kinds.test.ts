@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } 
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
-import { FolderLock } from '../../../src/store/embedded/files/folder.ts';
+import { FolderLock } from '../../../src/store/embedded/files/folder-lock.ts';
 import { submission } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { SimulatedLog } from './simulated-log.ts';

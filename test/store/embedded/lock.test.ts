@@ -11,7 +11,7 @@ import fs, {
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { FolderLock } from '../../../src/store/embedded/files/folder.ts';
+import { FolderLock } from '../../../src/store/embedded/files/folder-lock.ts';
 import { HeldFile } from '../../../src/store/embedded/files/held-file.ts';
 import { SqliteLog, until } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';

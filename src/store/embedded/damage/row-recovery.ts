@@ -8,7 +8,7 @@ import { headAt, messageAt, numberAt, reportAt } from '../rows/row-frame.ts';
 import type { MessageOrReport, MessageRow, ReportRow, RowsMeta } from '../rows/rows.ts';
 import { partSeparator } from '../segment/packed-batch.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
-import { earlierRows, messageColumnCount, reportColumnCount } from './earlier-rows.ts';
+import { earlierRows, messageColumnCount, reportColumnCount } from './earlier-recovery.ts';
 import { removeVolume, rowsSourceOf } from './row-source.ts';
 
 /**

@@ -6,6 +6,7 @@ import { isOutage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import { Counts, type PackedCounts } from '../segment/counts.ts';
 import { maxSentAt, reportedUntil, type SharedSegment } from '../segment/shared-segment.ts';
+import type { LoadedSegment } from './load.ts';
 import type { LogFile } from './log-file.ts';
 import type { Trust } from './trust.ts';
 
@@ -29,8 +30,9 @@ export class KeptCounts {
   }
 
   /** Takes over what was found: segments that were set aside while nobody counted take their part of the sums along. */
-  adopt(segments: readonly { readonly shared: SharedSegment; readonly counts?: Counts }[], gaps: boolean): void {
-    for (const { shared, counts } of segments) if (counts !== undefined) this.#unsealed.set(shared.id, counts);
+  adopt(segments: readonly LoadedSegment[], gaps: boolean): void {
+    for (const { shared, unsealed } of segments)
+      if (unsealed !== undefined) this.#unsealed.set(shared.id, unsealed.counts);
     const names = this.#folder.setAsideNames();
     const isNew = names.some(name => !this.#log.setAside.includes(name));
     if (isNew || gaps || this.#log.gaps) this.#distrust(afterAll(segments.map(({ shared }) => shared)), names);

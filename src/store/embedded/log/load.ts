@@ -41,12 +41,13 @@ import { checkMeta, checkRange, checkRows, indexFlaw } from './check-rows.ts';
 import { holdingOf, holdsAll, holdsLosses, indexedHolding } from './holdings.ts';
 import type { LogFile } from './log-file.ts';
 
-/** A segment as it was found: sealed ones have an index, the others what it is made of. */
+/** What is kept in memory of a segment that has no index yet, which that is made of. */
+export type Unsealed = { readonly columns: Columns; readonly counts: Counts; readonly facets: FacetMaker };
+
+/** A segment as it was found. */
 export type LoadedSegment = {
   readonly shared: SharedSegment;
-  readonly columns?: Columns;
-  readonly counts?: Counts;
-  readonly facets?: FacetMaker;
+  readonly unsealed?: Unsealed;
   readonly createdAt: number;
   readonly nextSequence: number;
 };
@@ -121,9 +122,9 @@ function loadSegments(
       recovered.push({ name: folder.nameOf(id), reason: error instanceof Error ? error.message : String(error) });
       loaded = loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, ledger.get(id));
     }
-    const { shared, createdAt } = loaded.segment;
-    const { columns } = loaded.segment;
-    if (columns !== undefined && !isEarlier(folder.rows(id))) syncJournal(folder.disk, folder.rows(id), columns.places);
+    const { shared, unsealed, createdAt } = loaded.segment;
+    const rows = folder.rows(id);
+    if (unsealed !== undefined && !isEarlier(rows)) syncJournal(folder.disk, rows, unsealed.columns.places);
     if (!holdsAll(ledger.get(id), shared) && log.mayBeginLedger) {
       if (!holdsLosses(ledger.get(id), shared)) lacks();
       ledger.setIfRoom(holdingOf(shared, createdAt));
@@ -253,7 +254,7 @@ export function loadUnsealed(
   hashSeed: number,
   capacity: number,
   known: Holding | undefined,
-): Loaded {
+): Loaded & { readonly unsealed: Unsealed } {
   const rows = openRowsAt(disk, path);
   try {
     const meta = rows.meta();
@@ -266,12 +267,12 @@ export function loadUnsealed(
     const room = Math.max(capacity, count);
     const columns = newColumns(room, Math.max(reportsMaxOf(room), reportCount));
     if (rows instanceof JournalRows) rows.copyPlaces(columns.places);
-    const made = { counts: new Counts(), facets: new FacetMaker(columns.facets, columns.hashes) };
+    const unsealed = { columns, counts: new Counts(), facets: new FacetMaker(columns.facets, columns.hashes) };
     if (known !== undefined) setLosses(shared, known);
     const { lostMessages, lostReports } = lossesIn(shared);
-    const found = loadMessages(rows, shared, columns, made, hashSeed);
+    const found = loadMessages(rows, shared, unsealed, hashSeed);
     if (found + lostMessages < count) throw new DamagedRow(`the rows file (it has ${found} messages of ${count})`);
-    const reports = loadReports(rows, meta.firstSequence, reportCount, columns, made);
+    const reports = loadReports(rows, meta.firstSequence, reportCount, unsealed);
     if (reports.found + lostReports < reportCount)
       throw new DamagedRow(`the rows file (it has ${reports.found} reports of ${reportCount})`);
     const [from, until] = columnsRange(columns);
@@ -279,23 +280,20 @@ export function loadUnsealed(
     const [sentFrom, sentUntil] = [Math.min(from, known?.sentFrom ?? from), Math.max(until, known?.sentUntil ?? until)];
     if (found < count) fillGaps(columns, count, sentFrom);
     if (reportCount > 0) keepReportsUntil(shared, Math.max(reports.until, known?.reportedUntil ?? -Infinity));
-    made.facets.publish();
+    unsealed.facets.publish();
     publish(shared, count, reportCount, sentFrom, sentUntil);
     const { createdAt, firstSequence } = meta;
-    return { segment: { shared, columns, ...made, createdAt, nextSequence: firstSequence + reportCount }, reports };
+    return { segment: { shared, unsealed, createdAt, nextSequence: firstSequence + reportCount }, unsealed, reports };
   } finally {
     rows.close();
   }
 }
 
-type Made = { readonly counts: Counts; readonly facets: FacetMaker };
-
 /** Gives how many there are. */
 function loadMessages(
   rows: Rows,
   shared: SharedSegment,
-  columns: Columns,
-  { counts, facets }: Made,
+  { columns, counts, facets }: Unsealed,
   hashSeed: number,
 ): number {
   let found = 0;
@@ -326,8 +324,7 @@ function loadReports(
   rows: Rows,
   firstSequence: number,
   count: number,
-  { reportAccount }: Columns,
-  { counts, facets }: Made,
+  { columns: { reportAccount }, counts, facets }: Unsealed,
 ): Reports & { readonly until: number; readonly found: number } {
   let [until, found] = [-Infinity, 0];
   const messages = new Float64Array(count);

@@ -62,7 +62,7 @@ export class KnownMessages {
 
   /** Takes over what was found in the folder. */
   adopt(segments: readonly LoadedSegment[]): void {
-    for (const { shared, columns } of segments) this.add(shared, columns);
+    for (const { shared, unsealed } of segments) this.add(shared, unsealed?.columns);
   }
 
   /** Without columns it is sealed. */

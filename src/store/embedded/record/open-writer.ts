@@ -74,11 +74,11 @@ function opened(data: ThreadData, tell: (reply: WriterReply) => void, onDisk: Di
   const youngest = log.segments.at(-1);
   // A segment that lacks rows is told from one that is whole by taking no more.
   const isWhole = youngest !== undefined && !log.damaged.some(({ name }) => name === folder.nameOf(youngest.shared.id));
-  const mayGoOn = isWhole && youngest.columns !== undefined && !isEarlier(folder.rows(youngest.shared.id));
+  const mayGoOn = isWhole && youngest.unsealed !== undefined && !isEarlier(folder.rows(youngest.shared.id));
   const goesOn = mayGoOn && youngest.nextSequence === nextSequence;
   Atomics.store(data.era, 0, begun.id);
   tell({ type: 'eras', eras: logFile.eras });
-  const segments = log.segments.map(({ shared, columns }) => ({ shared, ...(columns !== undefined && { columns }) }));
+  const segments = log.segments.map(({ shared, unsealed }) => ({ shared, columns: unsealed?.columns }));
   const activeId = goesOn ? youngest.shared.id : undefined;
   const flaws = [waiting.damage, waitingReports.damage].filter(flaw => flaw !== undefined);
   const damaged = [

@@ -1,3 +1,4 @@
+import type { LoadedSegment } from '../log/load.ts';
 import type { FacetMaker, MeaningsOf } from '../segment/facet-maker.ts';
 import { messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
 
@@ -5,8 +6,8 @@ import { messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
 export class UnsealedFacets {
   readonly #unsealed = new Map<number, { readonly shared: SharedSegment; readonly facets: FacetMaker }>();
 
-  adopt(segments: readonly { readonly shared: SharedSegment; readonly facets?: FacetMaker }[]): void {
-    for (const { shared, facets } of segments) if (facets !== undefined) this.add(shared, facets);
+  adopt(segments: readonly LoadedSegment[]): void {
+    for (const { shared, unsealed } of segments) if (unsealed !== undefined) this.add(shared, unsealed.facets);
   }
 
   add(shared: SharedSegment, facets: FacetMaker): void {

@@ -74,20 +74,24 @@ export class Writer {
     this.#kept.adopt(segments, gaps);
     this.#facets.adopt(segments);
     this.#known.adopt(segments);
-    const youngest = segments.at(-1);
-    for (const { shared, counts, facets } of segments)
-      if (counts !== undefined && facets !== undefined && !(goesOn && shared.id === youngest?.shared.id))
-        this.#tellFilled(shared.id, counts, facets);
-    if (!goesOn) return this.joinAll();
-    const { shared, columns, counts, facets, createdAt } = youngest ?? {};
-    if (shared === undefined || columns === undefined || counts === undefined || facets === undefined)
-      return this.joinAll();
-    const { folder, durability } = this.#options;
-    const rows = new JournalWriter(folder.journal(shared.id), folder.disk, durability, columns.places);
-    this.#known.writing(shared.id, rows);
-    const size = sizeOf(shared, this.#options, segments.length);
-    this.#active = new ActiveSegment({ shared, columns, counts, facets, size, createdAt: createdAt ?? 0, rows });
+    const youngest = goesOn ? segments.at(-1) : undefined;
+    for (const { shared, unsealed } of segments)
+      if (unsealed !== undefined && shared !== youngest?.shared)
+        this.#tellFilled(shared.id, unsealed.counts, unsealed.facets);
+    if (youngest?.unsealed !== undefined) {
+      const { shared, unsealed, createdAt } = youngest;
+      const rows = this.#takingRows(shared.id, unsealed.columns);
+      const size = sizeOf(shared, this.#options, segments.length);
+      this.#active = new ActiveSegment({ shared, ...unsealed, size, createdAt, rows });
+    }
     return this.joinAll();
+  }
+
+  #takingRows(segmentId: number, { places }: Columns): JournalWriter {
+    const { folder, durability } = this.#options;
+    const rows = new JournalWriter(folder.journal(segmentId), folder.disk, durability, places);
+    this.#known.writing(segmentId, rows);
+    return rows;
   }
 
   /**
@@ -268,7 +272,7 @@ export class Writer {
   }
 
   #open(now: number): ActiveSegment {
-    const { folder, ledger, durability, hashSeed } = this.#options;
+    const { folder, ledger, hashSeed } = this.#options;
     const size = nextSize(this.#options, this.#known.segments().length);
     const id = this.#nextSegmentId;
     const meta = { segment: id, firstSequence: this.#nextSequence, createdAt: now, hashSeed };
@@ -277,10 +281,9 @@ export class Writer {
     const shared = newSharedSegment(id, this.#nextSequence, size.messagesMax);
     ledger.set(holdingOf(shared, now));
     const columns = this.#spareColumns.take(size.messagesMax);
-    const rows = new JournalWriter(folder.journal(id), folder.disk, durability, columns.places);
+    const rows = this.#takingRows(id, columns);
     this.#nextSegmentId++;
     this.#known.add(shared, columns);
-    this.#known.writing(id, rows);
     const counts = this.#kept.open(id);
     const facets = new FacetMaker(columns.facets, columns.hashes);
     this.#facets.add(shared, facets);
@@ -349,7 +352,8 @@ export class Writer {
 
   #report(active: ActiveSegment, known: Known, submission: Submission, arrival: Arrival): Reported {
     const position = positionOf(known.segmentId, known.ordinal);
-    const chain = this.#chains.get(position) ?? this.#known.chain(known, this.#newestReport(position));
+    const newest = this.#reported.get(position)?.newest ?? this.#known.newestReport(position);
+    const chain = this.#chains.get(position) ?? this.#known.chain(known, newest);
     return reportOn(chain.course, submission, arrival, accepted => {
       const sequence = this.#nextSequence++;
       const { chain: longer, summary } = chained(chain, sequence, accepted);
@@ -360,11 +364,6 @@ export class Writer {
       const { identity, state } = longer.course;
       this.#reported.set(position, { newest: sequence, sentAt: identity.sentAt, groupId: state.status.groupId });
     });
-  }
-
-  /** Of what is committed, and of the open transaction. */
-  #newestReport(position: number): number {
-    return this.#reported.get(position)?.newest ?? this.#known.newestReport(position);
   }
 
   #commit(): void {

@@ -11,7 +11,7 @@ import { concerns, messagesOf, ordinalsOf, ownRun } from './sealed-scan.ts';
 const smallPart = 1 / 8;
 
 /** Places in a segment, from one to before another; of more than are wanted, the first. */
-export type Places = { readonly from: number; readonly to: number; readonly wanted: number };
+export type Stretch = { readonly from: number; readonly to: number; readonly wanted: number };
 
 /**
  * The ordinals of an account's own messages in a segment, in their order: from memory or the index, without a look at any
@@ -21,7 +21,7 @@ export function ownOrdinals(
   segments: ReadSegments,
   { shared, columns }: ReadSegment,
   account: AccountId,
-  { from, to, wanted }: Places,
+  { from, to, wanted }: Stretch,
 ): ArrayLike<number> | undefined {
   if (columns !== undefined) return placesIn(columns.account, account, { from, to, wanted });
   return segments.withIndex(shared.id, index => {
@@ -40,7 +40,7 @@ export function ownReports(
   segments: ReadSegments,
   { shared, columns }: ReadSegment,
   account: AccountId,
-  { from, to, wanted }: Places,
+  { from, to, wanted }: Stretch,
 ): ArrayLike<number> | undefined {
   if (columns !== undefined)
     return to > columns.reportAccount.length
@@ -178,7 +178,7 @@ function reportRun(index: IndexFile, account: AccountId): readonly [first: numbe
   return [first, end];
 }
 
-function placesIn(accounts: Float64Array, account: AccountId, { from, to, wanted }: Places): readonly number[] {
+function placesIn(accounts: Float64Array, account: AccountId, { from, to, wanted }: Stretch): readonly number[] {
   const published = accounts.subarray(0, to);
   const places: number[] = [];
   for (let at = published.indexOf(account, from); at >= 0; at = published.indexOf(account, at + 1))

@@ -6,7 +6,7 @@ import type { ChangesQuery, Query, RecordOutcome, SummaryQuery } from '../../sto
 import type { Unsound } from '../files/damage.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { Kept } from '../log/kept-counts.ts';
-import type { LoadedLog, LoadedSegment } from '../log/load.ts';
+import type { LoadedLog } from '../log/load.ts';
 import type { Era } from '../log/log-file.ts';
 import type { Durability } from '../rows/journal-writer.ts';
 import type { PackedCounts } from '../segment/counts.ts';
@@ -121,7 +121,7 @@ export type Failure = {
 
 /** The log as it was found, without what only the writer needs of it. */
 export type FoundLog = Pick<LoadedLog, 'damaged' | 'recovered' | 'rebuilt'> & {
-  readonly segments: readonly Pick<LoadedSegment, 'shared' | 'columns'>[];
+  readonly segments: readonly { readonly shared: SharedSegment; readonly columns: Columns | undefined }[];
 };
 
 export type WriterReply =

@@ -84,9 +84,8 @@ async function atLeisure<T>(steps: Generator<void, T>, rest = () => restPerWork)
 }
 
 function contentsOf(path: string, holding: Holding): SegmentContents {
-  const { columns, counts, facets } = loadUnsealed(folder.disk, path, holding.id, data.hashSeed, 0, holding).segment;
-  if (columns === undefined || counts === undefined || facets === undefined)
-    throw new Error(`segment ${holding.id} was loaded without its columns, counts or facets`);
+  const { unsealed } = loadUnsealed(folder.disk, path, holding.id, data.hashSeed, 0, holding);
+  const { columns, counts, facets } = unsealed;
   return { columns, counts: counts.pack(), meanings: facets.meanings() };
 }
 

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { AccountId, EpochMs, Submission } from '../../../src/domain/message.ts';
 import { isOutage } from '../../../src/store/embedded/files/damage.ts';
+import { StoreUnusable } from '../../../src/store/store.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { below, type Fault, PowerCut, type Random, randomOf, SimulatedDisk } from '../../support/simulated-disk.ts';
 import { anySubmission } from '../conformance/model.ts';
@@ -161,8 +162,10 @@ class Run {
         expect(log.logDamage, 'log.json').toBeUndefined();
         return log;
       } catch (error) {
+        // A start that the disk did not give something ends; the next may be given it.
+        const cause = error instanceof StoreUnusable ? error.cause : error;
         if (error instanceof PowerCut) this.#cutWhileOpening();
-        else if (!isOutage(error) || attempt === attemptsMax) throw error;
+        else if (!isOutage(cause) || attempt === attemptsMax) throw error;
       }
     }
   }

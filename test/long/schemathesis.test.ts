@@ -75,17 +75,21 @@ function isOfNobody(line: string): boolean {
 }
 
 const isThere = spawnSync(program, ['--version']).status === 0;
-// A stream of events has no end that a tester could wait for: `test/http/stream.test.ts`.
-const endless = ['--exclude-operation-id', 'followLogs'];
+// A stream of events has no end: each is read for three seconds.
+const endless = ['--request-timeout', '3', '--max-examples', '10'];
 
 test.for<[carrier: string, what: string, which: readonly string[]]>([
   [
     'simulated',
     'every operation but those of a carrier and recording',
-    [...endless, '--exclude-operation-id', 'recordLogs', '--exclude-path-regex', '^/manage/1/senders|^/webhooks/meta'],
+    [
+      ...['--exclude-operation-id', 'recordLogs', '--exclude-operation-id', 'followLogs'],
+      ...['--exclude-path-regex', '^/manage/1/senders|^/webhooks/meta'],
+    ],
   ],
   // As many cases as all others together: each edge of each content, in each shape that a record may have.
   ['simulated', 'recording', ['--include-operation-id', 'recordLogs']],
+  ['simulated', 'following', ['--include-operation-id', 'followLogs', ...endless]],
   ['graph', 'senders and webhooks', ['--include-path-regex', '^/manage/1/senders|^/webhooks']],
 ])(
   'a server with the carrier %s, %s → nothing is answered but what the description says',

@@ -64,6 +64,7 @@ def before_call(context, case, kwargs):
     # Only the server gives a cursor, and no pattern tells a zone from another name.
     for name in ("cursor", "timeZone", "lastEventId"):
         (case.query or {}).pop(name, None)
+    (case.headers or {}).pop("Last-Event-ID", None)
     operation = case.operation.definition.raw.get("operationId")
     if not isinstance(case.body, dict):
         return

@@ -16,17 +16,18 @@ const patience = { poll: { timeout: 60_000 } };
 const longTests = 'test/long/**/*.test.ts';
 
 /**
- * As dear together as all others: what starts many servers or databases, breaks them, fills their disks, or has the store's
- * contract once more on another layout. `npm run test:slow` runs them, and so do CI and `npm run test:long`.
+ * As dear together as all others: what starts many servers, databases, browsers or commands, breaks them, fills their disks, or
+ * has the store's contract once more on another layout. `npm run test:slow` runs them, and so do CI and `npm run test:long`.
  */
 const slowTests = [
   'test/bench/smoke.test.ts',
-  'test/cli/copy.test.ts',
+  'test/cli/{commands,copy,database,package,serve}.test.ts',
   'test/deploy/image.test.ts',
-  'test/process/{bodies,clients,damage,disk-full,lost-accounts,many,mirror,mirror-days,sending,setup}.test.ts',
+  'test/process/{bodies,clients,damage,disk-full,emulator,lost-accounts,many,mirror,mirror-days,sending,setup,shutdown,stream}.test.ts',
   'test/store/copy.test.ts',
   'test/store/embedded/conformance-layouts.test.ts',
-  'test/store/postgres/{eras,layouts,outage,replica-conformance,replica-mistakes,replicas,sealing,together}.test.ts',
+  'test/store/postgres/{eras,layouts,outage,plans,replica-conformance,replica-mistakes,replicas,sealing,together}.test.ts',
+  'test/web/{access,bad-days,manners,overlays,session,sources,tasks,watch}.test.ts',
 ];
 
 const setupFiles = ['test/support/properties.ts'];
@@ -58,7 +59,7 @@ const ownProcessTests = [
   'test/http/{body,under-way}.test.ts',
   'test/outbox/{sqlite,together}.test.ts',
   'test/store/embedded/{commits,conformance,facets,lock,own-rows,shared-question,simulated-disk,threads,unclaimed,waiting}.test.ts',
-  'test/store/postgres/{citus-statements,conformance,following,pages,plans}.test.ts',
+  'test/store/postgres/{citus-statements,conformance,following,pages}.test.ts',
   'test/telemetry/**/*.test.ts',
   'test/tidy.test.ts',
 ];

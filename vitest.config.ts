@@ -21,12 +21,12 @@ const longTests = 'test/long/**/*.test.ts';
  */
 const slowTests = [
   'test/bench/smoke.test.ts',
-  'test/cli/{commands,copy,database,package,serve}.test.ts',
+  'test/cli/{backup,commands,copy,database,import,package,reading,serve}.test.ts',
   'test/deploy/image.test.ts',
   'test/process/{bodies,clients,damage,disk-full,emulator,lost-accounts,many,mirror,mirror-days,sending,setup,shutdown,stream}.test.ts',
   'test/store/copy.test.ts',
   'test/store/embedded/conformance-layouts.test.ts',
-  'test/store/postgres/{eras,layouts,outage,plans,replica-conformance,replica-mistakes,replicas,sealing,together}.test.ts',
+  'test/store/postgres/{eras,layouts,outage,partitions,plans,replica-conformance,replica-mistakes,replicas,sealing,together}.test.ts',
   'test/web/{access,bad-days,manners,overlays,session,sources,tasks,watch}.test.ts',
 ];
 

@@ -3,7 +3,7 @@ import { bigints, smallints, texts } from '../../postgres/arrays.ts';
 import { integer, optional, type Row, text } from '../../postgres/cells.ts';
 import type { Connections } from '../../postgres/connections.ts';
 import { readSlots, spending, spentIn, writeSlots } from '../budget.ts';
-import { readCheck, writeCheck } from '../check-text.ts';
+import { readCheck, writeCheck } from '../check/check-text.ts';
 import {
   type Budget,
   type Check,

@@ -5,7 +5,7 @@ import type { EpochMs } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
 import { OpenedFile } from '../../opened-file.ts';
 import { readSlots, spending, spentIn, writeSlots } from '../budget.ts';
-import { readCheck, writeCheck } from '../check-text.ts';
+import { readCheck, writeCheck } from '../check/check-text.ts';
 import {
   type Budget,
   type Check,

@@ -1,6 +1,6 @@
 import Type from 'typebox';
-import { checkOf } from '../wire/schema-check.ts';
-import type { Check } from './rows.ts';
+import { checkOf } from '../../wire/schema-check.ts';
+import type { Check } from '../rows.ts';
 
 const schema = Type.Object({
   at: Type.Integer(),

@@ -12,6 +12,11 @@ export function countedAs({ groupName }: Status): GroupName {
   return groupNames.find(name => name === groupName) ?? 'ACCEPTED';
 }
 
+/** Whether more is to come of a message, as far as is known. */
+export function isUnderWay(status: Status): boolean {
+  return ['PENDING', 'ACCEPTED'].includes(countedAs(status));
+}
+
 /** Whether a group is worth a place: few logs have what is accepted and nothing more, since no code of Infobip's says so. */
 export function isShown(name: GroupName, count: number | undefined): boolean {
   return name !== 'ACCEPTED' || (count ?? 0) > 0;

@@ -16,7 +16,7 @@ import {
   wordsOf,
 } from '../../view/format.ts';
 import { priceText } from '../../view/money.ts';
-import { countedAs, errorSought, type Field } from '../../view/view.ts';
+import { countedAs, errorSought, type Field, isUnderWay } from '../../view/view.ts';
 import { zonePlace } from '../../view/zone.ts';
 import { Narrow, NarrowTime } from '../forms/narrow.tsx';
 import { useNarrow } from '../forms/use-screen.ts';
@@ -124,8 +124,7 @@ function endText(message: Message): string {
   if (ms !== undefined) return ms < 0 ? tookText(ms) : `${tookText(ms)} after sending`;
   // Beside “Delivered” it would be read as a contradiction.
   if (message.status.name === 'DELIVERED_TO_OPERATOR') return 'to the operator; not yet known whether further';
-  const group = countedAs(message.status);
-  if (group === 'PENDING' || group === 'ACCEPTED') return 'no final report yet';
+  if (isUnderWay(message.status)) return 'no final report yet';
   const report = message.timeline.findLast(entry => entry.status.id === message.status.id);
   const reportedMs = report === undefined ? 0 : msOf(report.at) - msOf(message.sentAt);
   return reportedMs > 0 ? `reported ${durationText(reportedMs)} after sending` : 'at a time that was not reported';

@@ -1,7 +1,7 @@
 import type { Message, TimelineEntry } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { clearMomentText, codeName, durationText, errorWords, inert, momentText, msOf } from '../../view/format.ts';
-import { countedAs } from '../../view/view.ts';
+import { isUnderWay } from '../../view/view.ts';
 import type { Zone } from '../../view/zone.ts';
 import { groupClass, StatusWord } from './status-word.tsx';
 
@@ -58,8 +58,7 @@ function distances({ at, status }: TimelineEntry, { sentAt, doneAt }: Message): 
   if (ms > 0) return `${durationText(ms)} after sending`;
   if (ms < 0) return 'before it was sent, by its own clock';
   // What came with its message, and without a time, has that of the message.
-  const isOver = !['PENDING', 'ACCEPTED'].includes(countedAs(status));
-  return isOver && doneAt === undefined ? 'at a time that was not reported' : 'at once';
+  return isUnderWay(status) || doneAt !== undefined ? 'at once' : 'at a time that was not reported';
 }
 
 /** When it was known here: the day only where it is another one. */

@@ -16,18 +16,24 @@ const patience = { poll: { timeout: 60_000 } };
 const longTests = 'test/long/**/*.test.ts';
 
 /**
- * As dear together as all others: what starts many servers, databases, browsers or commands, breaks them, fills their disks, or
- * has the store's contract once more on another layout. `npm run test:slow` runs them, and so do CI and `npm run test:long`.
+ * Four fifths of all the time: what starts servers, databases, browsers or commands, breaks them, fills their disks, plays hours
+ * and days, or has the store's contract once more on another layout. `npm run test:slow` runs them, and so do CI and
+ * `npm run test:long`.
  */
 const slowTests = [
-  'test/bench/smoke.test.ts',
-  'test/cli/{backup,commands,copy,database,import,package,reading,serve}.test.ts',
-  'test/deploy/image.test.ts',
-  'test/process/{bodies,clients,damage,disk-full,emulator,lost-accounts,many,mirror,mirror-days,sending,setup,shutdown,stream}.test.ts',
+  'test/{bench,deploy,process,web}/**/*.test.ts',
+  'test/accounts/credentials.test.ts',
+  'test/cli/{backup,colours,commands,completion,copy,database,health,import,on-terminal,package,reading,refusals,restore,serve}.test.ts',
+  'test/demo/{tell,traffic}.test.ts',
+  'test/http/{standing,stream-life,typed-client,under-way}.test.ts',
+  'test/mirror/{bad-days,checks,edge,hostile,polling,runner,strange}.test.ts',
+  'test/outbox/postgres.test.ts',
+  'test/postgres/migrate.test.ts',
+  'test/sender/{claims,outages}.test.ts',
   'test/store/copy.test.ts',
-  'test/store/embedded/conformance-layouts.test.ts',
-  'test/store/postgres/{eras,layouts,outage,partitions,plans,replica-conformance,replica-mistakes,replicas,sealing,together}.test.ts',
-  'test/web/{access,bad-days,manners,overlays,session,sources,tasks,watch}.test.ts',
+  'test/store/embedded/{conformance-layouts,damage,losses,mixed-up,moved-files,volumes}.test.ts',
+  'test/store/postgres/{citus-statements,eras,following,layouts,nodes,outage,pages,partitions,plans,replica-conformance,replica-mistakes,replicas,sealing,together}.test.ts',
+  'test/sweeper.test.ts',
 ];
 
 const setupFiles = ['test/support/properties.ts'];
@@ -41,25 +47,17 @@ const programSetup = 'test/support/bundled-program.ts';
 /** Bundles the threads of the stores that tests open. */
 const threadSetup = 'test/support/bundled-threads.ts';
 
-/** The suites that start servers, databases and browsers of their own: they run after the others and three at a time. */
-const processTests = [
-  'test/process/**/*.test.ts',
-  'test/bench/**/*.test.ts',
-  'test/web/**/*.test.ts',
-  'test/deploy/**/*.test.ts',
-];
-
 /**
  * Those that replace modules, or what stores and servers work with, listen to their process, look at its memory or fill it:
  * each has a process of its own. In all others a process runs one file after the other, and loads what they share once: to load
  * it took half of their CPU. What one of them replaces is put back after it (`sharing`).
  */
 const ownProcessTests = [
-  'test/accounts/{accounts,credentials,passwords}.test.ts',
-  'test/http/{body,under-way}.test.ts',
+  'test/accounts/{accounts,passwords}.test.ts',
+  'test/http/body.test.ts',
   'test/outbox/{sqlite,together}.test.ts',
   'test/store/embedded/{commits,conformance,facets,lock,own-rows,shared-question,simulated-disk,threads,unclaimed,waiting}.test.ts',
-  'test/store/postgres/{citus-statements,conformance,following,pages}.test.ts',
+  'test/store/postgres/conformance.test.ts',
   'test/telemetry/**/*.test.ts',
   'test/tidy.test.ts',
 ];
@@ -96,6 +94,7 @@ const longest = [
   'test/accounts',
   'test/mirror',
   'test/process/crash',
+  'test/web/page',
 ];
 
 class LongestFirst extends BaseSequencer {
@@ -147,7 +146,7 @@ export default defineConfig({
           ...inProcess,
           name: 'plain',
           include: ['test/**/*.test.ts'],
-          exclude: [...processTests, ...ownProcessTests, ...slowTests, longTests],
+          exclude: [...ownProcessTests, ...slowTests, longTests],
           setupFiles: [...inProcess.setupFiles, sharing],
           isolate: false,
         },
@@ -164,23 +163,11 @@ export default defineConfig({
       },
       {
         test: {
-          ...common,
-          name: 'process',
-          include: processTests,
-          exclude: slowTests,
-          globalSetup: programSetup,
-          testTimeout: 600_000,
-          maxWorkers: 3,
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        test: {
           ...inProcess,
           name: 'slow',
           include: slowTests,
           globalSetup: [threadSetup, programSetup],
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -191,7 +178,7 @@ export default defineConfig({
           globalSetup: programSetup,
           testTimeout: 3_600_000,
           maxWorkers: 1,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

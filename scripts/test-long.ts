@@ -29,7 +29,7 @@ for (let round = 0; round < Number(values.rounds); round++) {
   console.log(`seed ${seed} …`);
   const projects =
     round === 0
-      ? ['long', 'unit', 'plain', 'http over PostgreSQL', 'process', 'slow']
+      ? ['long', 'unit', 'plain', 'http over PostgreSQL', 'slow']
       : ['unit', 'plain', 'http over PostgreSQL', 'slow'];
   if (!run(projects, seed)) {
     console.error(`failed: npm run test:long -- --seed=${seed}`);

@@ -100,6 +100,16 @@ describe('a test message', () => {
         ...['COMMENT', 'POST', 'OPT_IN_FOLLOWUP', 'MARKETING_MESSAGE'],
       ]),
     );
+    // As many characters as the API takes, each of two UTF-16 units.
+    await page.getByLabel('Quick reply').fill('😀'.repeat(21));
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await page.getByText(/quickReplies\[0\]\.title.* must be .*at most 20 characters/).waitFor();
+    await page.getByLabel('Quick reply').fill('😀'.repeat(20));
+    const answered = page.waitForResponse(/\/messenger\/1\/messages$/);
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    const answer = await answered;
+    expect(answer.status()).toBe(200);
+    expect(answer.request().postDataJSON().messages[0].quickReplies[0].title).toBe('😀'.repeat(20));
     await page.getByRole('button', { name: 'See what becomes of it' }).click();
     await page.getByRole('heading', { name: 'Timeline' }).waitFor();
     expect(await axeViolations(page)).toEqual([]);

@@ -64,7 +64,6 @@ function AddAccount() {
               label="Name of the account"
               name="name"
               required
-              maxLength={100}
               hint="It gets a key that may do everything in it, and nothing elsewhere."
             />
             <Field

@@ -1,9 +1,15 @@
 import { type InputHTMLAttributes, type ReactNode, useId } from 'react';
 
-/** A labelled field of a form; what it is for stands below it. */
-export function Field(
-  props: { readonly label: string; readonly hint?: ReactNode } & InputHTMLAttributes<HTMLInputElement>,
-) {
+/**
+ * A labelled field of a form; what it is for stands below it. A browser bounds texts by their UTF-16 units, and cuts off what is
+ * longer: the server counts code points, and says what it does not take.
+ */
+type FieldProps = { readonly label: string; readonly hint?: ReactNode } & Omit<
+  InputHTMLAttributes<HTMLInputElement>,
+  'maxLength'
+>;
+
+export function Field(props: FieldProps) {
   const { label, hint, ...input } = props;
   const id = useId();
   return (

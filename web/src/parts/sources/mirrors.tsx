@@ -190,7 +190,7 @@ function AddMirror() {
           required
           hint="With the scope messenger:logs:read. Kept encrypted, and never shown again."
         />
-        <Field label="Name" name="name" maxLength={50} hint="The server puts a few characters behind it." />
+        <Field label="Name" name="name" hint="The server puts a few characters behind it." />
         <Field
           label="Requests a minute, at most"
           name="requestsPerMinute"

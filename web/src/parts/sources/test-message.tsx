@@ -64,12 +64,7 @@ export function TestMessage({ emulated }: { readonly emulated: boolean }) {
           <ContentInput key={`${kind.name} ${field.name}`} field={field} />
         ))}
         {kind !== undefined && hasQuickReplies(kind) && (
-          <Field
-            label="Quick reply"
-            name="quickReply"
-            maxLength={20}
-            hint="Offered below the message; may be left empty."
-          />
+          <Field label="Quick reply" name="quickReply" hint="Offered below the message; may be left empty." />
         )}
         <div className="actions">
           <button className="primary" type="submit" disabled={act.isPending}>

@@ -1,6 +1,7 @@
 import { XMLParser } from 'fast-xml-parser';
 import type { Submission } from '../domain/message.ts';
 import { limits } from '../limits.ts';
+import { fieldSources } from '../wire/json-source.ts';
 import { violationsToldMax } from '../wire/parsed.ts';
 import { present } from '../wire/present.ts';
 import { parseRecord } from '../wire/record/log-record.ts';
@@ -33,14 +34,14 @@ export class WebhookReading {
   readonly #flaws: string[] = [];
   #others = 0;
 
-  /** The next of its results. */
-  take(result: unknown): void {
+  /** The next of its results, and as it is written where that is JSON. */
+  take(result: unknown, text?: string): void {
     const said = isPlainObject(result) ? reportFields(result) : undefined;
     if (said === undefined) return this.passOver();
     const sound = parseRecord(said, '', 'any');
     // Only what is beside the known fields, or amiss, is looked for in the text.
     const { submission, flaws } =
-      sound.submission === undefined ? lenient(JSON.stringify(said), needed, said) : { ...sound, flaws: [] };
+      sound.submission === undefined ? lenient(writtenFields(said, text), needed, said) : { ...sound, flaws: [] };
     for (const flaw of flaws)
       if (this.#flaws.length < violationsToldMax) this.#flaws.push(`${String(said.messageId)}: ${flaw}`);
     if (submission !== undefined) this.#reports.push(submission);
@@ -66,6 +67,13 @@ function reportFields({ messageId, status, error, doneAt, price, seenAt }: Reado
   return present({ messageId, status, error, doneAt, price, seenAt });
 }
 
+/** These fields of a result as JSON, as they are written in its text: a number may have more digits than a double. */
+function writtenFields(said: object, text: string | undefined): string {
+  if (text === undefined) return JSON.stringify(said);
+  const fields = [...fieldSources(text)].filter(([name]) => Object.hasOwn(said, name));
+  return `{${fields.map(([name, source]) => `"${name}":${source.text}`).join()}}`;
+}
+
 const parser = new XMLParser({
   ignoreAttributes: true,
   ignoreDeclaration: true,
@@ -73,7 +81,13 @@ const parser = new XMLParser({
   isArray: name => name === 'result',
 });
 
-const numbers: ReadonlySet<string> = new Set(['groupId', 'id', 'pricePerMessage', 'messageCount']);
+const codeNumbers = ['groupId', 'id'];
+/** Of the fields of a result those inside them that are numbers. */
+const numbersOf: ReadonlyMap<string, readonly string[]> = new Map([
+  ['status', codeNumbers],
+  ['error', codeNumbers],
+  ['price', ['pricePerMessage']],
+]);
 
 /** In comments and sections of text no result begins. */
 const resultBegin = /<!--|<!\[CDATA\[|<result(?=[\s/>])[^<>]*>/g;
@@ -108,7 +122,7 @@ const longFrame = () => new BadWebhook(`has more than ${limits.webhookFrameChars
 export function xmlResult(text: string): unknown {
   const value = parsedXml(text);
   const [result] = isPlainObject(value) && Array.isArray(value.result) ? value.result : [];
-  return typed(result, '');
+  return isPlainObject(result) ? mapped(result, typedField) : written(result);
 }
 
 function parsedXml(text: string): unknown {
@@ -136,12 +150,24 @@ function nextOf(pattern: RegExp, body: string, from: number): { start: number; e
   return found === null ? undefined : { start: found.index, end: pattern.lastIndex };
 }
 
-/** In XML everything is a text. */
-function typed(value: unknown, name: string): unknown {
-  if (isPlainObject(value))
-    return present(Object.fromEntries(Object.entries(value).map(([key, one]) => [key, typed(one, key)])));
-  if (typeof value !== 'string') return value;
-  if (value === '') return undefined;
-  if (name === 'permanent') return value === 'true';
-  return numbers.has(name) ? Number(value) : value;
+/** In XML everything is a text. What nobody knows stays one: a number in it may have more digits than a double. */
+function typedField(value: unknown, name: string): unknown {
+  const numbers = numbersOf.get(name);
+  if (numbers === undefined || !isPlainObject(value)) return written(value);
+  return mapped(value, (inner, field) => {
+    const text = written(inner);
+    if (typeof text !== 'string') return text;
+    if (name === 'error' && field === 'permanent') return text === 'true';
+    return numbers.includes(field) ? Number(text) : text;
+  });
+}
+
+/** An empty element is none. */
+function written(value: unknown): unknown {
+  if (isPlainObject(value)) return mapped(value, written);
+  return value === '' ? undefined : value;
+}
+
+function mapped(object: Readonly<Record<string, unknown>>, to: (value: unknown, name: string) => unknown): object {
+  return present(Object.fromEntries(Object.entries(object).map(([name, value]) => [name, to(value, name)])));
 }

@@ -45,6 +45,42 @@ describe('a webhook of delivery reports', () => {
     expect(kept).toEqual({ ...plain, status: { ...plain?.status, furtherJson: '{"by":{"whom":"x"}}' } });
   });
 
+  /** As no double can hold it, or no program writes it that parsed it before. */
+  const anyNumber = fc
+    .tuple(fc.bigInt({ min: -(10n ** 40n), max: 10n ** 40n }), fc.constantFrom('', '.10', 'e400', 'e-400', '.5E+1'))
+    .map(([whole, end]) => `${whole}${end}`);
+
+  test('fields that nobody knows with any numbers, beside a field that is wrong or not → kept as they are written', () => {
+    fc.assert(
+      fc.property(anyNumber, anyNumber, fc.boolean(), (one, other, isFlawed) => {
+        const further = (number: string) => `"2":${number},"a":{"b" : [${number}],"b":${number}},"2a":${number}`;
+        const doneAt = isFlawed ? '"doneAt":"yesterday",' : '';
+        const result =
+          `{"messageId":"m",${doneAt}"status":{"id":5,${further(one)}},"error":{"id":0,${further(other)}},` +
+          `"price":{"pricePerMessage":0.1,"currency":"EUR",${further(one)}},"answer":${one}}`;
+        const { reports, flaws } = webhookReports(`{"results":[${result}]}`, 'json');
+        expect(flaws).toHaveLength(isFlawed ? 1 : 0);
+        expect(reports).toMatchObject([
+          {
+            status: { id: 5, furtherJson: `{${further(one)}}` },
+            error: { id: 0, furtherJson: `{${further(other)}}` },
+            extraJson: `{"price":{${further(one)}}}`,
+          },
+        ]);
+        const xml =
+          `<DeliveryReports><results><result><messageId>m</messageId><status><id>5</id><by><id>${one}</id></by></status>` +
+          `<price><pricePerMessage>0.10</pricePerMessage><currency>EUR</currency><id>${one}</id></price></result></results></DeliveryReports>`;
+        expect(webhookReports(xml, 'xml').reports).toMatchObject([
+          {
+            status: { id: 5, furtherJson: `{"by":{"id":"${one}"}}` },
+            price: { pricePerMessage: 0.1 },
+            extraJson: `{"price":{"id":"${one}"}}`,
+          },
+        ]);
+      }),
+    );
+  });
+
   test('further fields, and one that is wrong → the rest is taken', () => {
     const result = {
       messageId: 'm',

@@ -18,7 +18,8 @@ export function* readWebhook(body: string, form: WebhookForm): Generator<number,
       if (++count > limits.webhookReportsMax) throw new BadWebhook(`has more than ${limits.webhookReportsMax} results`);
       // What is far longer than any report is none.
       if (text === undefined || text.length > limits.webhookResultCharsMax) reading.passOver();
-      else reading.take(form === 'json' ? jsonResult(text) : xmlResult(text));
+      else if (form === 'json') reading.take(jsonResult(text), text);
+      else reading.take(xmlResult(text));
       yield (text?.length ?? 0) * (form === 'json' ? 1 : xmlCost);
     }
   } catch (error) {

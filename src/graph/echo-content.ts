@@ -1,4 +1,5 @@
 import { limits } from '../limits.ts';
+import { fieldSources } from '../wire/json-source.ts';
 import { present } from '../wire/present.ts';
 import { checkOf } from '../wire/schema-check.ts';
 import { sendContentSchema } from '../wire/send/send-content.ts';
@@ -13,15 +14,25 @@ const mediaTypes: Readonly<Record<string, string>> = {
   file: 'DOCUMENT',
 };
 
+/** What of an echo is about its sending, and no content. */
+const besides: ReadonlySet<string> = new Set(['mid', 'is_echo', 'app_id', 'metadata', 'seq']);
+
 /**
  * The content of a message that somebody else sent, as JSON, from its echo: one of the vendor's where it has one, with
- * whatever Meta told beside it as it came; else `{"type":"UNKNOWN","raw":…}`.
+ * whatever Meta told beside it as it is written in the echo's `text`; else `{"type":"UNKNOWN","raw":…}`.
  */
-export function contentOfEcho(message: Fields): string {
-  const { mid, is_echo, app_id, metadata, seq, ...raw } = message;
-  const { known, rest } = split(raw);
+export function contentOfEcho(message: Fields, text = JSON.stringify(message)): string {
+  const { known, rest } = split(Object.fromEntries(Object.entries(message).filter(([name]) => !besides.has(name))));
   const isKnown = known !== undefined && contentCheck.Check(known);
-  const content = JSON.stringify(isKnown ? { ...rest, ...known } : { type: 'UNKNOWN', raw });
+  const kept = new Set(Object.keys(isKnown ? rest : message).filter(name => !besides.has(name)));
+  const made = isKnown ? Object.entries<unknown>(known) : [];
+  for (const [name] of made) kept.delete(name);
+  const fields = [
+    ...[...fieldSources(text)].filter(([name]) => kept.has(name)).map(([name, source]) => [name, source.text]),
+    ...made.map(([name, value]) => [name, JSON.stringify(value)]),
+  ];
+  const object = `{${fields.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join()}}`;
+  const content = isKnown ? object : `{"type":"UNKNOWN","raw":${object}}`;
   return Buffer.byteLength(content) <= limits.contentBytesMax ? content : '{"type":"UNKNOWN"}';
 }
 

@@ -1,5 +1,6 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
+import { fieldSources } from '../wire/json-source.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -9,8 +10,9 @@ export type PageReceipt = { readonly page: string; readonly psid: string; readon
       readonly kind: 'echo';
       readonly mid: string;
       readonly metadata?: string;
-      /** The message as Meta tells it. */
+      /** The message as Meta tells it, and as it is written, where the body was. */
       readonly message: Fields;
+      readonly text?: string;
     }
   | { readonly kind: 'delivered'; readonly mids: readonly string[]; readonly watermark?: EpochMs }
   | { readonly kind: 'read'; readonly watermark: EpochMs }
@@ -19,20 +21,23 @@ export type PageReceipt = { readonly page: string; readonly psid: string; readon
 /**
  * The receipts in the body of a webhook; other events, and what is not understood of one, are left out. `undefined` when
  * the body is not of a page at all. What is said to have happened further ahead than clocks may differ counts as that far
- * ahead: the log would not take it, and would never hear that a message was delivered.
+ * ahead: the log would not take it, and would never hear that a message was delivered. An entry's `texts` are its events as
+ * they are written.
  */
 export function receiptsIn(body: unknown, receivedAt: EpochMs): readonly PageReceipt[] | undefined {
   const { object, entry } = fieldsOf(body);
   if (object !== 'page' || !Array.isArray(entry)) return undefined;
   return entry.flatMap(one => {
-    const { id, messaging, standby } = fieldsOf(one);
+    const { id, messaging, standby, texts } = fieldsOf(one);
     const page = idText(id);
+    if (page === undefined) return [];
+    const written = listOf(texts);
     const events = [...listOf(messaging), ...listOf(standby)];
-    return page === undefined ? [] : events.flatMap(event => receiptOf(page, fieldsOf(event), receivedAt) ?? []);
+    return events.flatMap((event, i) => receiptOf(page, fieldsOf(event), written[i], receivedAt) ?? []);
   });
 }
 
-function receiptOf(page: string, event: Fields, receivedAt: EpochMs): PageReceipt | undefined {
+function receiptOf(page: string, event: Fields, text: unknown, receivedAt: EpochMs): PageReceipt | undefined {
   const { message, delivery, read } = event;
   const sender = idText(fieldsOf(event.sender).id);
   const recipient = idText(fieldsOf(event.recipient).id);
@@ -42,8 +47,14 @@ function receiptOf(page: string, event: Fields, receivedAt: EpochMs): PageReceip
     const fields = fieldsOf(message);
     const { is_echo: isEcho, mid, metadata } = fields;
     if (isEcho !== true || typeof mid !== 'string' || recipient === undefined) return undefined;
+    const written = typeof text === 'string' ? fieldSources(text).get('message')?.text : undefined;
     const known = { page, psid: recipient, at: given ?? receivedAt, mid, message: fields };
-    return { kind: 'echo', ...known, ...(typeof metadata === 'string' && { metadata }) };
+    return {
+      kind: 'echo',
+      ...known,
+      ...(written !== undefined && { text: written }),
+      ...(typeof metadata === 'string' && { metadata }),
+    };
   }
   if (sender === undefined) return undefined;
   if (delivery !== undefined) {

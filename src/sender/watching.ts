@@ -5,6 +5,7 @@ import { contentOfEcho } from '../graph/echo-content.ts';
 import type { PageReceipt } from '../graph/webhook-events.ts';
 import { limits } from '../limits.ts';
 import type { Receipt } from '../outbox/outbox.ts';
+import { fieldSources } from '../wire/json-source.ts';
 
 /** Accounts, by the page that they have. */
 export type PageAccounts = ReadonlyMap<string, readonly AccountId[]>;
@@ -22,7 +23,7 @@ export function receiptsOf(
     const accounts = proven.get(event.page) ?? [];
     if (accounts.length === 0) return [];
     if (event.kind !== 'echo') return [{ ...event, accounts }];
-    const { message, ...echo } = event;
+    const { message, text, ...echo } = event;
     const watching = (watchers.get(event.page) ?? []).filter(account => accounts.includes(account));
     if (watching.length === 0) return [{ ...echo, accounts }];
     return [{ ...echo, accounts, foreign: { accounts: watching, message: foreignMessage(event) } }];
@@ -30,15 +31,16 @@ export function receiptsOf(
 }
 
 /** A message that somebody else sent, as far as Meta tells of it. */
-function foreignMessage({ page, psid, mid, at, message }: Extract<PageReceipt, { kind: 'echo' }>): Outgoing {
+function foreignMessage({ page, psid, mid, at, message, text }: Extract<PageReceipt, { kind: 'echo' }>): Outgoing {
   const { app_id: app } = message;
-  const applicationId = typeof app === 'number' || typeof app === 'string' ? String(app) : '';
+  const written = text === undefined ? undefined : fieldSources(text).get('app_id')?.text;
+  const applicationId = typeof app === 'number' ? (written ?? String(app)) : typeof app === 'string' ? app : '';
   return {
     messageId: idOf(mid),
     isIdGiven: true,
     sender: page,
     destination: psid,
-    contentJson: contentOfEcho(message),
+    contentJson: contentOfEcho(message, text),
     ...(applicationId !== '' && applicationId.length <= limits.idCharsMax && { applicationId }),
     dueAt: at,
     expiresAt: at + limits.sendValidityMs,

@@ -46,6 +46,19 @@ describe('the content of an echo', () => {
     });
   });
 
+  it('numbers of any length, equal keys, in any order → as they are written', () => {
+    const beside =
+      '"sticker_id" : 10150098461530577,"2":1.10,"1":[1e400,-0],"quick":{"a":1,"a" : 2},"__proto__":{"b":0}';
+    const keptOf = (kind: string) => {
+      const text = `{"mid":"mid",${kind},"is_echo":true,${beside.replace(' : ', ':')},"app_id":1}`;
+      return contentOfEcho(JSON.parse(text), text);
+    };
+    const kept = beside.replace(' : ', ':');
+    expect(keptOf('"text":"Hi"')).toBe(`{${kept},"type":"TEXT","text":"Hi"}`);
+    const attached = '"attachments":[{"type":"fallback","n":12345678901234567890}]';
+    expect(keptOf(attached)).toBe(`{"type":"UNKNOWN","raw":{${attached},${kept}}}`);
+  });
+
   it('what the vendor has no content for → UNKNOWN, as it came', () => {
     const unknown = [
       {

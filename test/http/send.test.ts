@@ -45,6 +45,26 @@ function open() {
 }
 
 describe('POST /messenger/1/messages', () => {
+  it.each([1, 300])(
+    'contents of any numbers and spelling, %i of them → kept as they are written, but for what is null',
+    async many => {
+      const { sending, post } = open();
+      const contents = [
+        '{"type":"LOCATION","latitude":48.1234567890123456789,"longitude":-0.10e1}',
+        '{ "longitude" : -0,\n"latitude":1e-400,"type":"LOCATION","name":"\\u0041\\/" }',
+        '{"type":"COMMENT","content":{"text":"\\ud800\\u0000","text":"\\u0042","type":"TEXT"}}',
+      ];
+      const texts = Array.from({ length: many }, () => contents).flat();
+      const messages = [...texts, '{"type":"LOCATION","latitude":1.0,"longitude":2,"name":null}'].map(
+        (content, i) => `{"sender":"page-1","destinations":[{"to":"a","messageId":"m${i}"}],"content":${content}}`,
+      );
+      const answer = await post(`{"messages":[${messages.join()}]}`);
+      expect(answer.statusCode).toBe(200);
+      const kept = sending.messages.map(({ contentJson }) => contentJson);
+      expect(kept).toEqual([...texts, '{"type":"LOCATION","latitude":1,"longitude":2}']);
+    },
+  );
+
   it('a request → one message for each destination, answered as the vendor does', async () => {
     const { sending, post } = open();
     const answer = await post({ messages: [message], options: { schedule: { bulkId: 'bulk-1' } } });

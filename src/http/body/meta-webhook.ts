@@ -63,7 +63,7 @@ function* readEntry(text: string): Generator<number, Entry | undefined> {
 
 /** Events of a body that is proven. */
 export type MetaEvents = {
-  /** The body as it came, without what nobody asks for. */
+  /** The body as it came, without what nobody asks for; with the `texts` of its events. */
   readonly body: object;
   /** Events of more values than any of Meta's, which are not among them. */
   readonly leftOut: number;
@@ -75,6 +75,7 @@ export function* readMetaEvents({ object, entries }: MetaBody): Generator<number
   let leftOut = 0;
   for (const { page, events } of entries) {
     const messaging: unknown[] = [];
+    const texts: string[] = [];
     for (const text of events) {
       yield text.length;
       if (hasMoreValuesThan(limits.metaEventValuesMax, text)) {
@@ -84,8 +85,9 @@ export function* readMetaEvents({ object, entries }: MetaBody): Generator<number
       const { value, flaw } = jsonIn(text);
       if (flaw !== undefined) return undefined;
       messaging.push(value);
+      texts.push(text);
     }
-    entry.push({ id: page, messaging });
+    entry.push({ id: page, messaging, texts });
   }
   return { body: { object, entry }, leftOut };
 }

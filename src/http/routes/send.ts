@@ -52,7 +52,9 @@ const wholeCharsMax = 16 * 1024;
 async function order(bytes: Buffer, now: EpochMs, stretch: Stretch): Promise<Parsed<SendOrder>> {
   if (!isUtf8(bytes)) throw invalid('body', 'is not UTF-8');
   const body = bytes.toString();
-  return body.length > wholeCharsMax ? stretch.run(inPieces(body, now)) : parseSendRequest(parsed(body, 'body'), now);
+  return body.length > wholeCharsMax
+    ? stretch.run(inPieces(body, now))
+    : parseSendRequest(parsed(body, 'body'), now, body);
 }
 
 /** Message by message: a body of 10 KB may unpack to a million of them. */
@@ -68,7 +70,7 @@ function* inPieces(body: string, now: EpochMs): Generator<number, Parsed<SendOrd
     const path = `messages[${index++}]`;
     if (index > sendMessagesMax) throw invalid('messages', `must have at most ${sendMessagesMax} messages`);
     if (hasMoreValuesThan(sendValuesMax, text)) throw invalid(path, `has more than ${sendValuesMax} values`);
-    reading.take(parsed(text, path));
+    reading.take(parsed(text, path), text);
     yield text.length;
   }
   return yield* reading.finish(Object.fromEntries(frame), now);

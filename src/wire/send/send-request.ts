@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { EpochMs, Violation } from '../../domain/message.ts';
 import { type DeliveryWindow, nextWithin, type Outgoing, type ReportTarget } from '../../domain/outgoing.ts';
 import { webhookUrlFlaw } from '../../domain/webhook-url.ts';
 import { limits } from '../../limits.ts';
 import { checked } from '../checked.ts';
-import { contentText } from '../content-text.ts';
+import { contentSource, contentText } from '../content-text.ts';
 import { dateTimeRule, parseDateTime } from '../date-time.ts';
+import { elementSources, fieldSource } from '../json-source.ts';
 import type { Parsed } from '../parsed.ts';
 import { filled, present } from '../present.ts';
 import { isPlainObject } from '../record-flaws.ts';
@@ -28,8 +30,11 @@ const windowMinutesMin = 60;
 
 export type SendOrder = { readonly bulkId: string; readonly messages: readonly Outgoing[] };
 
-/** The messages that a body asks for, one for each destination, or everything that is wrong with it. */
-export function parseSendRequest(body: unknown, now: EpochMs): Parsed<SendOrder> {
+/**
+ * The messages that a body asks for, one for each destination, or everything that is wrong with it. `text` is the body as
+ * it is written: so are the contents kept then.
+ */
+export function parseSendRequest(body: unknown, now: EpochMs, text?: string): Parsed<SendOrder> {
   if (!isPlainObject(body) || !Array.isArray(body.messages)) {
     const violations: Violation[] = [];
     checked(sendRequestSchema, body, '', violations);
@@ -37,7 +42,8 @@ export function parseSendRequest(body: unknown, now: EpochMs): Parsed<SendOrder>
   }
   const { messages, ...frame } = body;
   const reading = new SendReading();
-  for (const message of messages) reading.take(message);
+  const sources = text === undefined ? [] : elementSources(fieldSource(text, 'messages').text);
+  for (const [index, message] of messages.entries()) reading.take(message, sources[index]?.text);
   const work = reading.finish(frame, now);
   for (;;) {
     const step = work.next();
@@ -49,13 +55,19 @@ export function parseSendRequest(body: unknown, now: EpochMs): Parsed<SendOrder>
 export class SendReading {
   readonly #violations: Violation[] = [];
   readonly #messages: RequestedMessage[] = [];
+  /** Of each of them its text, where its content is kept as it is written there. */
+  readonly #texts: (string | undefined)[] = [];
   #taken = 0;
 
-  /** The next of its messages. */
-  take(message: unknown): void {
+  /** The next of its messages, and as it is written. */
+  take(message: unknown, text?: string): void {
     const before = this.#violations.length;
     const sound = checked(requestedMessageSchema, message, `messages[${this.#taken++}]`, this.#violations);
-    if (this.#violations.length === before && messageCheck.Check(sound)) this.#messages.push(sound);
+    if (this.#violations.length > before || !messageCheck.Check(sound)) return;
+    this.#messages.push(sound);
+    // A field that is null counts as absent, and is not kept.
+    const isWhole = isPlainObject(message) && isDeepStrictEqual(sound.content, message.content);
+    this.#texts.push(isWhole ? text : undefined);
   }
 
   /** Goes by steps of so many characters; `frame` is the body without its messages. */
@@ -67,7 +79,7 @@ export class SendReading {
     const schedule = readSchedule(sound, now, violations);
     const terms: Terms[] = [];
     for (const [index, message] of this.#messages.entries()) {
-      const ofThis = termsOf(message, `messages[${index}]`, violations);
+      const ofThis = termsOf(message, this.#texts[index], `messages[${index}]`, violations);
       terms.push(ofThis);
       yield ofThis.contentJson.length;
     }
@@ -146,10 +158,10 @@ type Terms = {
   readonly reports?: ReportTarget;
 };
 
-function termsOf(message: RequestedMessage, path: string, violations: Violation[]): Terms {
+function termsOf(message: RequestedMessage, text: string | undefined, path: string, violations: Violation[]): Terms {
   const { content, quickReplies, options = {} } = message;
   const flaws: Violation[] = [];
-  const contentJson = contentText(content, flaws) ?? '';
+  const contentJson = (text === undefined ? contentText(content, flaws) : contentSource(text, flaws)) ?? '';
   if (Buffer.byteLength(JSON.stringify(quickReplies ?? [])) > limits.contentBytesMax)
     flaws.push({ property: 'quickReplies', violation: `must be at most ${limits.contentBytesMax / 1024} KiB as JSON` });
   const window = readWindow(options.deliveryTimeWindow, flaws);

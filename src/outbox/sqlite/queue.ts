@@ -40,6 +40,17 @@ const accepted = (at: EpochMs): Step => ({ at, isFirst: true, ...keysOf(steps.ac
 const ended = `UPDATE message SET state = ${states.ended}, is_head = 0, is_in_line = 0, deadline = NULL WHERE id = ?`;
 const lost = `UPDATE message SET state = ${states.lost}, is_in_line = 0, deadline = NULL WHERE id = ?`;
 
+/**
+ * One statement for each column that may change: of rows that are greater by several columns together SQLite finds the first
+ * by looking at all that are equal in them, which is all that waits on a page.
+ */
+const waiting = (which: string) => `SELECT account, sender, lane, due_at FROM message
+  WHERE is_head = 1${which} ORDER BY account, sender, lane, due_at LIMIT 1`;
+const firstWaiting = waiting('');
+const waitingOnPage = waiting(' AND account = ? AND sender = ? AND lane > ?');
+const waitingOfAccount = waiting(' AND account = ? AND sender > ?');
+const waitingOfOthers = waiting(' AND account > ?');
+
 type Again = Extract<Result, { readonly kind: 'again' }>;
 
 /** Messages in line, and what became of those that were sent. */
@@ -203,23 +214,22 @@ export class Queue {
   waiting(now: EpochMs): Waiting {
     this.#beginDue(now);
     const pages = [];
-    for (let row = this.#pageAfter(-1, '', -1); row !== undefined; ) {
+    for (let row = this.#rows.get(firstWaiting); row !== undefined; row = this.#waitingAfter(row)) {
       const [account, sender, lane] = [integer(row, 'account'), text(row, 'sender'), laneIn(row)];
       pages.push({ account, sender, lane, dueAt: integer(row, 'due_at') });
-      row = this.#pageAfter(account, sender, laneIndex(lane));
     }
     const next = this.#rows.get('SELECT min(due_at) AS due_at FROM message WHERE state = 0');
     const nextScheduledAt = next === undefined ? undefined : optionalInteger(next, 'due_at');
     return { pages, ...(nextScheduledAt !== undefined && { nextScheduledAt }) };
   }
 
-  #pageAfter(account: number, sender: string, lane: number): Row | undefined {
-    return this.#rows.get(
-      `SELECT account, sender, lane, due_at FROM message
-       WHERE is_head = 1 AND (account, sender, lane) > (?, ?, ?) ORDER BY account, sender, lane, due_at LIMIT 1`,
-      account,
-      sender,
-      lane,
+  /** The first of the next lane, page or account. */
+  #waitingAfter(row: Row): Row | undefined {
+    const [account, sender, lane] = [integer(row, 'account'), text(row, 'sender'), integer(row, 'lane')];
+    return (
+      this.#rows.get(waitingOnPage, account, sender, lane) ??
+      this.#rows.get(waitingOfAccount, account, sender) ??
+      this.#rows.get(waitingOfOthers, account)
     );
   }
 

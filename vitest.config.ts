@@ -26,7 +26,7 @@ const slowTests = [
   'test/cli/{backup,colours,commands,completion,copy,database,health,import,on-terminal,package,reading,refusals,restore,serve}.test.ts',
   'test/demo/{tell,traffic}.test.ts',
   'test/http/{standing,stream-life,typed-client,under-way}.test.ts',
-  'test/mirror/{bad-days,checks,edge,hostile,polling,runner,strange}.test.ts',
+  'test/mirror/{bad-days,catch-up,checks,crowded,edge,ends,gaps,hostile,own-clock,pace,polling,runner,strange,truth}.test.ts',
   'test/outbox/postgres.test.ts',
   'test/postgres/migrate.test.ts',
   'test/sender/{claims,outages}.test.ts',

@@ -138,6 +138,7 @@ class SqliteStore implements Store {
       nameOf: segmentId => this.#catalog.get(segmentId) && this.#catalog.folder.nameOf(segmentId),
       look: segmentId => this.#read(id => ({ type: 'look', id, segmentId })),
       note: (message, detail) => observer.note({ level: 'warn', message, detail }),
+      makeAgain: (segmentId, reason) => this.#sealing.recovery.recover(segmentId, reason, true),
       failed: error => this.#sealing.background(Promise.reject(error)),
     });
   }
@@ -164,6 +165,7 @@ class SqliteStore implements Store {
     try {
       return await this.#batchesOut.record(packed);
     } catch (error) {
+      if (error instanceof UnreadableSegment) this.#unreadable.found(error.segmentId, error.message);
       if (!(error instanceof DamagedSegment)) throw error;
       await this.#sealing.recovery.recover(error.segmentId, error.message);
       throw new StoreUnavailable('a damaged segment was made again; record again');
@@ -335,6 +337,7 @@ class SqliteStore implements Store {
   #failedUnasked({ kind, message, segmentId }: Failure): void {
     if (kind === 'damaged' && segmentId !== undefined)
       this.#sealing.background(this.#sealing.recovery.recover(segmentId, message));
+    else if (kind === 'unreadable' && segmentId !== undefined) this.#unreadable.found(segmentId, message);
     else if (kind !== 'outage') this.#sealing.background(Promise.reject(new Error(message)));
   }
 

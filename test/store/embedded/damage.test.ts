@@ -17,6 +17,7 @@ import { afterEach, expect, test } from 'vitest';
 import { statuses } from '../../../src/domain/registry.ts';
 import { repair } from '../../../src/store/embedded/offline/repair.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { bendRows } from '../../support/bent-journal.ts';
 import { changeLogFields } from '../../support/log-json.ts';
 import { numberedIds, recordNumbered, SqliteLog, until, walkIds } from '../../support/sqlite-log.ts';
 
@@ -86,6 +87,19 @@ test.each([20, 100, 4096, 9000])('bit %i of a rows file flipped → what it hit 
   await until(() => log.witness.notes.includes('a damaged segment was made again of its rows'));
   expectFewLost(await walkIds(store));
   expect(files(log, 'damaged')).toContain('000000003.journal');
+});
+
+test('rows of a segment are damaged one after the other while the log serves → each costs itself alone', async () => {
+  const log = await fiveSegments();
+  const store = await opened(log);
+  const path = join(log.dataDir, 'segments', '000000003.journal');
+  const lost: string[] = [];
+  for (const number of [10, 50, 90]) {
+    bendRows(path, 'flipped', 'message', number);
+    lost.push(`message-${200 + number}`);
+    expect(await walkIds(store)).toEqual(numberedIds(0, 501).filter(id => !lost.includes(id)));
+  }
+  expect((await store.stats()).damaged).toMatchObject([{ reason: expect.stringMatching(/^3 of its 100 messages /) }]);
 });
 
 test('rows file of the youngest segment is junk → set aside, recording goes on in a new one', async () => {

@@ -1,3 +1,4 @@
+import { isUnread } from '../../../failures.ts';
 import { DamagedBlock } from '../../block/damage.ts';
 import { StoreUnavailable, StoreUnusable } from '../../store.ts';
 
@@ -34,11 +35,14 @@ export class DamagedSegment extends Error {
 /** The disk did not give what stands in a file of a segment; it may later. */
 export class UnreadableSegment extends StoreUnavailable {
   readonly segmentId: number;
+  /** The disk has the file and answers that it cannot give what stands there: that may never pass. */
+  readonly isUnread: boolean;
 
-  constructor(segmentId: number, cause: unknown) {
+  constructor(segmentId: number, cause: unknown, isUnreadCause = isUnread(cause)) {
     super(cause instanceof Error ? cause.message : String(cause), undefined, { cause });
     this.name = 'UnreadableSegment';
     this.segmentId = segmentId;
+    this.isUnread = isUnreadCause;
   }
 }
 

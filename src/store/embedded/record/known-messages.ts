@@ -1,4 +1,4 @@
-import { DamagedRow, guardSegment } from '../files/damage.ts';
+import { DamagedRow, guardReading } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import { OpenFiles } from '../files/open-files.ts';
@@ -47,7 +47,7 @@ export class KnownMessages {
   readonly #places = new Map<number, Places>();
   readonly #files = new OpenFiles<Rows>(openFilesMax);
   readonly #idsAtHand = new IdsAtHand((segmentId, work) =>
-    guardSegment(segmentId, () => work(this.#indexOf(segmentId))),
+    guardReading(segmentId, () => work(this.#indexOf(segmentId))),
   );
   readonly #indexes = new OpenFiles<IndexFile>(openIndexesMax);
   /** Segments that lost reports, which are still to be passed over: another damaged one was in the way. */
@@ -172,7 +172,7 @@ export class KnownMessages {
     passOverLost(this.segments(), damaged, left, {
       outcomes: segment => this.#outcomes(segment),
       initialGroup: ({ id }, ordinal) => {
-        const row = guardSegment(id, () => this.#rows(id).message(ordinal));
+        const row = guardReading(id, () => this.#rows(id).message(ordinal));
         return row === undefined ? undefined : groupOfStatus(row.status);
       },
     });
@@ -180,7 +180,7 @@ export class KnownMessages {
 
   #outcomes(segment: SharedSegment): ReportOutcomes {
     const { id } = segment;
-    return guardSegment(id, () => {
+    return guardReading(id, () => {
       if (this.#places.has(id)) return outcomesIn(this.#rows(id), segment);
       const index = openIndex(this.#folder, id, this.#hashSeed);
       try {
@@ -193,7 +193,7 @@ export class KnownMessages {
 
   /** `undefined` when it is lost. */
   #messageAt(segmentId: number, ordinal: number): MessageRow | undefined {
-    return guardSegment(segmentId, () => {
+    return guardReading(segmentId, () => {
       const row = this.#rows(segmentId).message(ordinal);
       const shared = this.#segments.get(segmentId);
       if (row === undefined && shared !== undefined && mustHaveMessage(shared, ordinal))
@@ -207,7 +207,7 @@ export class KnownMessages {
     this.#inOrder ??= this.segments().toSorted(byFirstSequence);
     const holder = holderOf(this.#inOrder, sequence);
     if (holder === undefined) return undefined;
-    return guardSegment(holder.id, () => {
+    return guardReading(holder.id, () => {
       const row = this.#rows(holder.id).report(sequence);
       if (row === undefined && mustHaveReport(holder, sequence)) throw new DamagedRow(`report ${sequence}`);
       return row;

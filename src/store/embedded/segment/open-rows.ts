@@ -1,6 +1,7 @@
-import { DamagedRow } from '../files/damage.ts';
+import { DamagedRow, type Unsound } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
+import { readingAround } from '../files/reading-around.ts';
 import { EarlierRows } from '../rows/earlier-rows.ts';
 import type { Places } from '../rows/journal-format.ts';
 import { JournalRows } from '../rows/journal-rows.ts';
@@ -28,14 +29,17 @@ export function openSealedRows(folder: Folder, segmentId: number): Rows {
   if (folder.hasVolume(segmentId)) return ofSegment(new VolumeFile(folder.volume(segmentId), folder.disk), own);
   const path = folder.rows(segmentId);
   return ofSegment(
-    isEarlier(path)
-      ? new EarlierRows(path, 'sealed')
-      : new JournalRows(path, folder.disk, undefined, 'read', folder.unsound.get(segmentId)),
+    isEarlier(path) ? new EarlierRows(path, 'sealed') : sealedJournal(path, folder.disk, folder.unsound.get(segmentId)),
     own,
     rows => {
       if (rows instanceof JournalRows && !rows.isFinished) throw new DamagedRow('the journal (its footer)');
     },
   );
+}
+
+/** Rows that are passed over may stand, between others, where the disk gives nothing. */
+function sealedJournal(path: string, disk: Disk, unsound: Unsound | undefined): JournalRows {
+  return new JournalRows(path, unsound === undefined ? disk : readingAround(disk), undefined, 'read', unsound);
 }
 
 /** Throws `DamagedRow` where rows say that they are of another segment, or another log. */

@@ -116,6 +116,8 @@ export type Failure = {
   /** `outage` and `unreadable` may pass, `damaged` names the segment to set aside, `defect` is ours. */
   readonly kind: 'outage' | 'unreadable' | 'unusable' | 'damaged' | 'defect' | 'bookmark';
   readonly segmentId?: number;
+  /** Of what is `unreadable`: it may never pass. */
+  readonly isUnread?: boolean;
   readonly stack?: string;
 };
 

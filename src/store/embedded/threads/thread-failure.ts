@@ -6,7 +6,8 @@ import type { Failure } from './messages.ts';
 export function failureOf(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof DamagedSegment) return { kind: 'damaged', message, segmentId: error.segmentId };
-  if (error instanceof UnreadableSegment) return { kind: 'unreadable', message, segmentId: error.segmentId };
+  if (error instanceof UnreadableSegment)
+    return { kind: 'unreadable', message, segmentId: error.segmentId, isUnread: error.isUnread };
   if (error instanceof InvalidBookmark) return { kind: 'bookmark', message };
   if (error instanceof StoreUnusable) return { kind: 'unusable', message };
   if (error instanceof StoreUnavailable || isOutage(error)) return { kind: 'outage', message };

@@ -16,7 +16,7 @@ export function errorOf(failure: Failure): Error {
     case 'damaged':
       return new DamagedSegment(failure.segmentId ?? 0, new Error(failure.message));
     case 'unreadable':
-      return new UnreadableSegment(failure.segmentId ?? 0, new Error(failure.message));
+      return new UnreadableSegment(failure.segmentId ?? 0, new Error(failure.message), failure.isUnread);
     case 'unusable':
       return new StoreUnusable(failure.message);
     case 'outage':

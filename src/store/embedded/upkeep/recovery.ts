@@ -1,9 +1,12 @@
-import type { StoreObserver } from '../../store.ts';
+import { type StoreObserver, StoreUnavailable } from '../../store.ts';
 import type { DamagedPart } from '../log/load.ts';
 import { hasLosses, lossText } from '../segment/shared-segment.ts';
 import type { Recovered, SealerReply, SealerRequest, WriterReply, WriterRequest } from '../threads/messages.ts';
 import type { Thread } from '../threads/thread.ts';
 import type { Catalog } from './catalog.ts';
+
+/** A disk may spoil more than one place of a segment, one after the other; what is found damaged again and again is not helped so. */
+const recoveriesMax = 5;
 
 /** What recovery needs of the engine. */
 export type Recoverer = {
@@ -23,7 +26,8 @@ export class Recovery {
   readonly #recoverer: Recoverer;
   readonly #observer: StoreObserver;
   readonly #underway = new Map<number, Promise<void>>();
-  readonly #recovered = new Set<number>();
+  /** How often files were made anew. */
+  readonly #recovered = new Map<number, number>();
   /** Of segments that there was no room to make anew, how many of their rows are passed over. */
   readonly #passedOver = new Map<number, number>();
 
@@ -40,22 +44,23 @@ export class Recovery {
 
   /**
    * Resolves when the segment can be read again, without what is lost, or is gone. Rejects with `StoreUnavailable` where the
-   * whole folder is.
+   * whole folder is; with `mayWait`, also where the disk does not let it be made again: then it stays as it is.
    */
-  recover(segmentId: number, reason: string): Promise<void> {
+  recover(segmentId: number, reason: string, mayWait = false): Promise<void> {
     let work = this.#underway.get(segmentId);
     if (work === undefined) {
-      work = this.#recover(segmentId, reason).finally(() => this.#underway.delete(segmentId));
+      work = this.#recover(segmentId, reason, mayWait).finally(() => this.#underway.delete(segmentId));
       this.#underway.set(segmentId, work);
     }
     return work;
   }
 
-  async #recover(segmentId: number, reason: string): Promise<void> {
+  async #recover(segmentId: number, reason: string, mayWait: boolean): Promise<void> {
     const entry = this.#catalog.get(segmentId);
     if (entry === undefined) return;
     this.#catalog.folder.refuseMoved();
-    if (this.#recovered.has(segmentId)) return this.#catalog.setAside(segmentId, reason);
+    const before = this.#recovered.get(segmentId) ?? 0;
+    if (before >= recoveriesMax) return this.#catalog.setAside(segmentId, reason);
     const name = this.#catalog.folder.nameOf(segmentId);
     const { writer, sealer } = this.#recoverer;
     // Where it cannot be closed now, since its journal was moved say, it is neither made anew nor set aside.
@@ -63,7 +68,7 @@ export class Recovery {
     try {
       const recovered = (await sealer().ask(id => ({ type: 'recover', id, shared: entry.shared }))) as Recovered;
       const { unsound } = recovered;
-      if (unsound === undefined) this.#recovered.add(segmentId);
+      if (unsound === undefined) this.#recovered.set(segmentId, before + 1);
       else this.#passOver(segmentId, unsound.messages.size + unsound.reports.size, reason);
       await this.#recoverer.takeUp(segmentId, recovered);
       if (unsound === undefined) this.tell({ name, reason });
@@ -77,6 +82,7 @@ export class Recovery {
       if (hasLosses(entry.shared)) this.#catalog.noteDamaged({ name, reason: lossText(entry.shared) });
     } catch (error) {
       if (this.#recoverer.isClosing() || this.#catalog.folder.isRefusal(error)) throw error;
+      if (mayWait && error instanceof StoreUnavailable) throw error;
       this.#note('error', 'a damaged segment could not be made again', name, String(error));
       await this.#catalog.setAside(segmentId, reason);
     }

@@ -4,9 +4,10 @@ import { StoreUnavailable } from '../../store.ts';
 import { recoverRows, restoreRows } from '../damage/row-recovery.ts';
 import { withoutUnsound } from '../damage/unsound-rows.ts';
 import { DamagedIndex, DamagedSegment, guardSegment } from '../files/damage.ts';
-import { fileCrcSteps, systemDisk } from '../files/disk.ts';
+import { type Disk, fileCrcSteps, systemDisk } from '../files/disk.ts';
 import { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
+import { readingAround } from '../files/reading-around.ts';
 import { hasRoom } from '../files/reserve.ts';
 import { openIndex } from '../log/check-rows.ts';
 import { holdingOf } from '../log/holdings.ts';
@@ -83,8 +84,8 @@ async function atLeisure<T>(steps: Generator<void, T>, rest = () => restPerWork)
   }
 }
 
-function contentsOf(path: string, holding: Holding): SegmentContents {
-  const { unsealed } = loadUnsealed(folder.disk, path, holding.id, data.hashSeed, 0, holding);
+function contentsOf(disk: Disk, path: string, holding: Holding): SegmentContents {
+  const { unsealed } = loadUnsealed(disk, path, holding.id, data.hashSeed, 0, holding);
   const { columns, counts, facets } = unsealed;
   return { columns, counts: counts.pack(), meanings: facets.meanings() };
 }
@@ -92,23 +93,24 @@ function contentsOf(path: string, holding: Holding): SegmentContents {
 /** Makes both files anew of the rows that can still be read, while the old ones are read on. */
 function recover({ id, shared }: Extract<SealerRequest, { type: 'recover' }>): SealerReply {
   const known = holdingOf(shared, Date.now());
+  const around = new Folder(data.dataDir, readingAround(systemDisk), data);
   try {
     folder.unsound.delete(shared.id);
-    return { type: 'recovered', id, holding: madeAnew(shared, known) };
+    return { type: 'recovered', id, holding: madeAnew(around, shared, known) };
   } catch (error) {
     // There may be no room for a copy: then it is read as it stands.
-    const { holding, unsound } = withoutUnsound(folder, known, error);
+    const { holding, unsound } = withoutUnsound(around, known, error);
     folder.unsound.set(shared.id, unsound);
     return { type: 'recovered', id, holding, unsound };
   }
 }
 
-function madeAnew(shared: SharedSegment, known: Holding): Holding {
+function madeAnew(folder: Folder, shared: SharedSegment, known: Holding): Holding {
   const segmentId = shared.id;
   return folder.mending(segmentId, () => {
     const { path, holding } = recoverRows(folder, segmentId, known, known.firstSequence);
     const index = `${folder.index(segmentId)}.mended`;
-    const { columns, counts } = contentsOf(path, holding);
+    const { columns, counts } = contentsOf(folder.disk, path, holding);
     // Readers must not take what is lost for settled until the writer has gone over the messages that it concerns.
     sealSegment(folder.disk, { rows: path, index }, withLosses(shared, holding), columns, counts, data.hashSeed);
     folder.replace(segmentId, { rows: path, index });
@@ -123,7 +125,7 @@ function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): Se
   if (!hasRoom(folder.disk, data.dataDir)) throw new StoreUnavailable('the disk is full');
   const flaw = guardSegment(id, () => {
     const holding = holdingOf(shared, Date.now());
-    const read = () => (request.type === 'seal' ? request : contentsOf(paths.rows, holding));
+    const read = () => (request.type === 'seal' ? request : contentsOf(folder.disk, paths.rows, holding));
     const contents = restoreRows(folder, id, holding, read);
     return sealWithFacets(folder.disk, paths, shared, contents, data.hashSeed);
   });

@@ -68,6 +68,7 @@ const ofValues: ReadonlySet<unknown> = new Set([18, 19, 20, 21, 25]);
  */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (error instanceof UnreadableSegment) return true;
   const sqlite = 'code' in error && error.code === 'ERR_SQLITE_ERROR' && !isOfValues(error);
   const system = 'syscall' in error && typeof error.syscall === 'string';
   return sqlite || system;
@@ -92,7 +93,7 @@ export function guardReading<T>(segmentId: number, work: () => T): T {
   try {
     return guardSegment(segmentId, work);
   } catch (error) {
-    if (!isOutage(error)) throw error;
+    if (error instanceof UnreadableSegment || !isOutage(error)) throw error;
     throw new UnreadableSegment(segmentId, error);
   }
 }

@@ -7,7 +7,7 @@ export function indexStatement({ name, table, definition }: PartitionedIndex): s
 }
 
 /**
- * Messages by their error, those that have one; and reports by the error that they found (see `said.ts`), by which a walk
+ * Messages by their error, those that have one; and reports by the error that they found (see `report-text.ts`), by which a walk
  * finds the messages that lost it since. A program of before has both kept for it, and reads neither.
  */
 export const errorIndexes: readonly PartitionedIndex[] = [

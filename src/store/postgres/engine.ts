@@ -216,7 +216,7 @@ class PostgresStore implements Store {
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
-    const slices = this.#layouts.spread.slicesHolding(account, messageId);
+    const slices = this.#layouts.placement.slicesHolding(account, messageId);
     return this.#read(account, () => this.#reader.history(account, messageId, sentSince), undefined, slices);
   }
 
@@ -309,9 +309,9 @@ class PostgresStore implements Store {
     sentUntil: EpochMs = Infinity,
   ): Promise<Dropping> {
     this.#refuseWhenClosed();
-    const spread = await this.#layouts.refresh();
+    const placement = await this.#layouts.refresh();
     const slices = [...own].flatMap(([account, before]) =>
-      spread.slicesOf(account).map(slice => [slice, before] as const),
+      placement.slicesOf(account).map(slice => [slice, before] as const),
     );
     return this.#figures.before(sentAt, slices, sentUntil);
   }
@@ -339,7 +339,7 @@ class PostgresStore implements Store {
     account: AccountId,
     work: () => Promise<T>,
     signal?: AbortSignal,
-    slices = this.#layouts.spread.slicesOf(account),
+    slices = this.#layouts.placement.slicesOf(account),
   ): Promise<T> {
     this.#refuseWhenClosed();
     const begun = () => {

@@ -5,8 +5,8 @@ import { asOpeningFailure } from '../../../postgres/failure.ts';
 import { migrate } from '../../../postgres/migrate.ts';
 import type { StoreObserver } from '../../store.ts';
 import type { WholeMessage } from '../../whole-message.ts';
-import { foundElsewhere } from '../layout/elsewhere.ts';
 import { Layouts } from '../layout/layouts.ts';
+import { foundInOlderSlices } from '../layout/older-slices.ts';
 import { Database } from '../log/database.ts';
 import { Partitions } from '../log/partitions.ts';
 import { Watermark } from '../log/watermark.ts';
@@ -99,8 +99,8 @@ export class CopyTarget {
     sentSince: EpochMs,
   ): Promise<ReadonlyMap<string, WholeMessage>> {
     const begin = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY';
-    return this.#layouts.reading(async spread => {
-      const asked = spread.asked({ account, filter: { messageId: messageIds } });
+    return this.#layouts.reading(async placement => {
+      const asked = placement.asked({ account, filter: { messageId: messageIds } });
       return this.#database.transaction(begin, async session => {
         const found = new Map<string, WholeMessage>();
         for (const { account: slice, filter } of asked) {
@@ -123,14 +123,14 @@ export class CopyTarget {
     wanted: ReadonlyMap<string, Stored>,
     sentSince: EpochMs,
   ): Promise<readonly SliceGroup[]> {
-    const { spread } = this.#layouts;
-    const elsewhere = await foundElsewhere(this.#database, spread, account, { ids: wanted.keys(), sentSince });
+    const { placement } = this.#layouts;
+    const elsewhere = await foundInOlderSlices(this.#database, placement, account, { ids: wanted.keys(), sentSince });
     const groups = new Map<string, { slice: Slice; known: boolean; layout: number; wanted: Map<string, Stored> }>();
     for (const [id, stored] of wanted) {
       const found = elsewhere.get(id);
-      const way = { slice: found?.slice ?? spread.sliceFor(account, id), known: found !== undefined };
+      const way = { slice: found?.slice ?? placement.sliceFor(account, id), known: found !== undefined };
       const key = `${way.slice} ${way.known}`;
-      const group = groups.get(key) ?? { ...way, layout: spread.begun, wanted: new Map() };
+      const group = groups.get(key) ?? { ...way, layout: placement.begun, wanted: new Map() };
       groups.set(key, group);
       group.wanted.set(id, stored);
     }

@@ -4,7 +4,7 @@ import type { WholeMessage, WholeReport } from '../../whole-message.ts';
 import { messagesAt, placeValues, type Reading, reportsAt } from '../record/record-statements.ts';
 import { sealedThere } from '../record/taking-out.ts';
 import { identityIn, logColumnCount, logColumns, type Place, placeIn, stateIn } from '../rows/log-row.ts';
-import { readReport, readState } from '../rows/said.ts';
+import { readReport, readState } from '../rows/report-text.ts';
 import type { Sealed } from '../sealed/sealed-block.ts';
 
 /** A message where it stands. */

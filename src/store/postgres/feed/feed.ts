@@ -5,9 +5,9 @@ import { type Bookmark, type Change, type Changes, type ChangesQuery, InvalidBoo
 import type { Layouts } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
 import type { Moment, Watermark } from '../log/watermark.ts';
+import { columnMs } from '../rows/column-ms.ts';
 import { identityIn, logColumnCount, logColumns, stateIn } from '../rows/log-row.ts';
-import { moment } from '../rows/moment.ts';
-import { readState } from '../rows/said.ts';
+import { readState } from '../rows/report-text.ts';
 import type { Slice } from '../rows/slices.ts';
 import { type ReadSealing, sealedAt } from '../sealed/sealed-blocks.ts';
 import { firstOfAll, shareOf } from '../search/merge.ts';
@@ -33,8 +33,8 @@ export class Feed {
     const settled = await this.#watermark.read();
     for (const place of [from, to]) if (place !== undefined && place.tx > settled.end) throw new InvalidBookmark();
     const stretch = { from, to: to ?? { tx: settled.tx, steps: 0 }, settledTx: settled.tx };
-    const rows = await this.#layouts.reading(spread =>
-      this.#rows(spread.slicesOf(account), query, stretch, spread.sealing),
+    const rows = await this.#layouts.reading(placement =>
+      this.#rows(placement.slicesOf(account), query, stretch, placement.sealing),
     );
     const page = rows.slice(0, limit);
     const last = page.at(-1);
@@ -56,7 +56,7 @@ export class Feed {
   ): Promise<readonly Row[]> {
     const { from, to, settledTx } = stretch;
     const stepsOf = async (slice: Slice, after: FeedPlace, count: number) => {
-      const values = [slice, moment(sentSince), after.tx, after.steps, settledTx, to.tx, to.steps, count];
+      const values = [slice, columnMs(sentSince), after.tx, after.steps, settledTx, to.tx, to.steps, count];
       const steps = await this.#database.read(stepsAfter, values);
       return sealing === undefined ? steps : this.#withSealed(slice, steps, sentSince, sealing);
     };
@@ -91,8 +91,8 @@ export class Feed {
    * numbers of transactions that recorded nothing may be given out again after a crash.
    */
   async beginning(account: AccountId, settled: Moment): Promise<Changes> {
-    const rows = await this.#layouts.reading(async spread => {
-      const asked = spread.slicesOf(account).map(slice => this.#database.read(newestRecording, [slice, settled.tx]));
+    const rows = await this.#layouts.reading(async placement => {
+      const asked = placement.slicesOf(account).map(slice => this.#database.read(newestRecording, [slice, settled.tx]));
       return (await Promise.all(asked)).flat();
     });
     const next = feedBookmark({ tx: Math.max(0, ...rows.map(row => integer(row[0]) + 1)), steps: 0 });

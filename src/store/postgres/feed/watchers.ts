@@ -66,8 +66,10 @@ export class Watchers {
       const { tx } = await this.#watermark.read();
       // Whose node is away keeps no others from being told, and is told when it is back.
       const { nodes } = this.#database;
-      const { spread } = this.#layouts;
-      const asked = [...this.#watched].filter(([account]) => !spread.slicesOf(account).some(one => nodes.isAway(one)));
+      const { placement } = this.#layouts;
+      const asked = [...this.#watched].filter(
+        ([account]) => !placement.slicesOf(account).some(one => nodes.isAway(one)),
+      );
       const since = asked.reduce((least, [, { lookedToTx }]) => Math.min(least, lookedToTx), tx);
       const newestTx = await this.#newest(new Set(asked.map(([account]) => account)), since, tx);
       for (const [account, watched] of asked) {
@@ -87,8 +89,10 @@ export class Watchers {
 
   /** The newest recording of each account that has any from `since` on and before `tx`, in whichever slice. */
   async #newest(accounts: ReadonlySet<AccountId>, since: number, tx: number): Promise<ReadonlyMap<AccountId, number>> {
-    return this.#layouts.reading(async spread => {
-      const slices = Array.from(accounts, account => spread.slicesOf(account).map(slice => [slice, account] as const));
+    return this.#layouts.reading(async placement => {
+      const slices = Array.from(accounts, account =>
+        placement.slicesOf(account).map(slice => [slice, account] as const),
+      );
       const accountOf = new Map(slices.flat());
       const rows = await this.#database.read(newestOfAll, [bigints([...accountOf.keys()]), since, tx]);
       const newest = new Map<AccountId, number>();

@@ -27,7 +27,7 @@ type Slicing = { readonly own: number; readonly older: readonly number[]; readon
 const unspread: Slicing = { own: 1, older: [], all: [1] };
 
 /** Where the messages of accounts are, by the layouts of some moment. */
-export class Spread {
+export class Placement {
   /** The newest layout that has begun: what a recording must have gone by. */
   readonly begun: number;
   /** Where messages may be in blocks; absent where none is. */
@@ -105,7 +105,7 @@ const askAgainMs = limits.layoutAgeMs / 5;
 const readTriesMax = 4;
 
 /** What was known of the layouts, and when it was last asked for. */
-type Known = { readonly spread: Spread; readonly rows: string; askedAt: number };
+type Known = { readonly placement: Placement; readonly rows: string; askedAt: number };
 
 /**
  * What this process knows of the layouts. A recording finds out in its transaction whether it went by the newest one
@@ -123,24 +123,24 @@ export class Layouts {
   }
 
   /** What a recording goes by. */
-  get spread(): Spread {
+  get placement(): Placement {
     if (this.#known === undefined) throw new Error('the layouts were not read yet');
-    return this.#known.spread;
+    return this.#known.placement;
   }
 
   /** Asks for what there is now. */
-  async refresh(): Promise<Spread> {
+  async refresh(): Promise<Placement> {
     await this.#asking.over();
-    return (await this.#ask()).spread;
+    return (await this.#ask()).placement;
   }
 
   /** Reads by the layouts that are known; again when a layout that was announced meanwhile may have begun. */
-  async reading<T>(read: (spread: Spread) => Promise<T>): Promise<T> {
+  async reading<T>(read: (placement: Placement) => Promise<T>): Promise<T> {
     for (let tries = 1; tries <= readTriesMax; tries++) {
       const known = this.#known ?? (await this.#ask());
       // Beside the read, which has to wait for it, and hears of its failure, only when its knowledge is too old then.
       if (performance.now() - known.askedAt > askAgainMs) this.#ask().catch(() => {});
-      const result = await read(known.spread);
+      const result = await read(known.placement);
       if (await this.#heldUntil(known, performance.now())) return result;
     }
     throw new StoreUnavailable('the layouts of accounts change too often');
@@ -166,7 +166,7 @@ export class Layouts {
     if (this.#known?.rows === rows) this.#known.askedAt = askedAt;
     else {
       const { damage } = this.#database;
-      this.#known = { spread: new Spread(layouts, sealing && { ...sealing, damage }), rows, askedAt };
+      this.#known = { placement: new Placement(layouts, sealing && { ...sealing, damage }), rows, askedAt };
     }
     return this.#known;
   }

@@ -8,7 +8,7 @@ import { adaptPlans } from '../schema/citus.ts';
 import { planningSettings } from '../schema/planning.ts';
 import { recogniseServer } from '../server/era.ts';
 import { Nodes, type NodesOptions } from '../server/nodes.ts';
-import { type Sight, sightIn, sightStatement, snapshotIn, snapshotStatement } from '../server/snapshot.ts';
+import { type ReadPoint, readPointIn, readPointStatement, snapshotIn, snapshotStatement } from '../server/snapshot.ts';
 import { Source } from '../server/source.ts';
 import { Damage } from './damage.ts';
 
@@ -72,12 +72,14 @@ export class Database {
   /** Reads where all that is needed shows: on a replica, or here. */
   readWhere<T>(need: Need, work: Reading<T>): Promise<T> {
     const wanted: Reading<T> = source => work(source.whileWanted(need.signal));
-    return this.#replicas === undefined ? wanted(this.#reading) : this.#replicas.read(need, wanted, () => this.sight());
+    return this.#replicas === undefined
+      ? wanted(this.#reading)
+      : this.#replicas.read(need, wanted, () => this.readPoint());
   }
 
   /** What is to be seen at this moment. */
-  async sight(): Promise<Sight> {
-    if (this.#replicas?.areUsed) return sightIn((await this.read(sightStatement))[0]);
+  async readPoint(): Promise<ReadPoint> {
+    if (this.#replicas?.areUsed) return readPointIn((await this.read(readPointStatement))[0]);
     return { snapshot: snapshotIn((await this.read(snapshotStatement))[0]) };
   }
 

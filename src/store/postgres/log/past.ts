@@ -2,7 +2,7 @@ import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { bigints } from '../../../postgres/arrays.ts';
 import type { Session, Value } from '../../../postgres/session.ts';
 import { earliestOf, type Horizons, latestOf } from '../../horizons.ts';
-import { moment } from '../rows/moment.ts';
+import { columnMs } from '../rows/column-ms.ts';
 
 /** Accounts, or what they are called in a table, whose messages before a moment are past. */
 type Group = { readonly before: EpochMs; readonly ids: readonly number[] };
@@ -23,10 +23,10 @@ export class Past {
 
   /** `idsOf` gives what an account is called in the table. */
   constructor(horizons: Horizons, idsOf: (account: AccountId) => readonly number[]) {
-    this.earliest = moment(earliestOf(horizons));
-    this.latest = moment(latestOf(horizons));
-    this.#others = moment(horizons.others);
-    const groups = Map.groupBy(horizons.own, ([, before]) => moment(before));
+    this.earliest = columnMs(earliestOf(horizons));
+    this.latest = columnMs(latestOf(horizons));
+    this.#others = columnMs(horizons.others);
+    const groups = Map.groupBy(horizons.own, ([, before]) => columnMs(before));
     this.#own = Array.from(groups, ([before, pairs]) => ({
       before,
       ids: pairs.flatMap(([account]) => idsOf(account)),

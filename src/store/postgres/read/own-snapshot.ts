@@ -3,13 +3,13 @@ import { bigints } from '../../../postgres/arrays.ts';
 import { integer } from '../../../postgres/cells.ts';
 import { isAccountLock } from '../../../postgres/locks.ts';
 import type { Statement } from '../../../postgres/session.ts';
-import type { Spread } from '../layout/layouts.ts';
+import type { Placement } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
 import { holdsGeneration, isHeldHere } from '../schema/generation-lock.ts';
 import { type Snapshot, xidNumbers } from '../server/snapshot.ts';
 import type { Source } from '../server/source.ts';
 
-type Asked = { readonly snapshot: Snapshot; readonly account: AccountId; readonly spread: Spread };
+type Asked = { readonly snapshot: Snapshot; readonly account: AccountId; readonly placement: Placement };
 
 /**
  * What a snapshot shows of one account, told by that account's transactions: as the whole moves with what others record,
@@ -18,9 +18,9 @@ type Asked = { readonly snapshot: Snapshot; readonly account: AccountId; readonl
 export async function ownOf(
   database: Database,
   source: Source,
-  { snapshot, account, spread }: Asked,
+  { snapshot, account, placement }: Asked,
 ): Promise<Snapshot> {
-  const slices = spread.slicesOf(account);
+  const slices = placement.slicesOf(account);
   const values = [snapshot.end, bigints(snapshot.running)];
   const rows = await Promise.all(slices.map(slice => source.read(newestShown, [slice, ...values])));
   const newest = Math.max(...rows.map(([row]) => (row === undefined ? -Infinity : integer(row[0]))));

@@ -12,8 +12,9 @@ import { limits } from '../../../limits.ts';
 import { integer, optional, type Row, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import { type Page, type Query, StoreUnavailable } from '../../store.ts';
-import type { Layouts, Spread } from '../layout/layouts.ts';
+import type { Layouts, Placement } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
+import { columnMs } from '../rows/column-ms.ts';
 import {
   identityIn,
   logColumnCount,
@@ -24,8 +25,7 @@ import {
   stateIn,
   stateThen,
 } from '../rows/log-row.ts';
-import { moment } from '../rows/moment.ts';
-import { readReport, readState } from '../rows/said.ts';
+import { readReport, readState } from '../rows/report-text.ts';
 import type { Slice } from '../rows/slices.ts';
 import { type ReadSealing, sealedAt } from '../sealed/sealed-blocks.ts';
 import { bookmarkOf, type Walk, walkOf } from '../search/bookmark.ts';
@@ -53,14 +53,14 @@ export class Reader {
   /** Throws `InvalidBookmark`. */
   async find(query: Query, signal?: AbortSignal): Promise<Page> {
     const walk = query.after === undefined ? undefined : walkOf(query.after);
-    return this.#layouts.reading(spread => this.#find(query, spread, walk, signal));
+    return this.#layouts.reading(placement => this.#find(query, placement, walk, signal));
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
     // Never from a replica: who asks for one message was told of it just now, by whichever process.
-    const found = await this.#layouts.reading(async spread => {
-      const slices = spread.slicesHolding(account, messageId);
-      const asked = slices.map(slice => this.#newest(slice, messageId, sentSince, spread.sealing));
+    const found = await this.#layouts.reading(async placement => {
+      const slices = placement.slicesHolding(account, messageId);
+      const asked = slices.map(slice => this.#newest(slice, messageId, sentSince, placement.sealing));
       return (await Promise.all(asked)).flatMap(row => (row === undefined ? [] : [row]));
     });
     const [row] = found.toSorted((a, b) => placeIn(b).number - placeIn(a).number);
@@ -79,7 +79,7 @@ export class Reader {
     sentSince: EpochMs,
     sealing: ReadSealing | undefined,
   ): Promise<Row | undefined> {
-    const rows = await this.#database.read(historyStatement, [slice, messageId, moment(sentSince)]);
+    const rows = await this.#database.read(historyStatement, [slice, messageId, columnMs(sentSince)]);
     for (const row of rows) {
       if (row[0] !== null) return row;
       if (sealing === undefined) continue;
@@ -90,34 +90,34 @@ export class Reader {
     return undefined;
   }
 
-  async #find(query: Query, spread: Spread, walk: Walk | undefined, signal?: AbortSignal): Promise<Page> {
+  async #find(query: Query, placement: Placement, walk: Walk | undefined, signal?: AbortSignal): Promise<Page> {
     const { account, limit, budgetMs = Infinity } = query;
     const isText = asksForText(query.filter);
-    const asked = spread.asked(isText ? { ...query, filter: withoutText(query.filter) } : query);
+    const asked = placement.asked(isText ? { ...query, filter: withoutText(query.filter) } : query);
     const [only, ...others] = asked;
     const isWalk = query.walk || walk !== undefined;
     // Slices, and stretches, that are asked one after the other must answer for one moment.
     const needsSnapshot = isWalk || others.length > 0 || isText;
-    const sight = walk ?? (needsSnapshot ? await this.#database.sight() : undefined);
-    const snapshot = sight?.snapshot;
+    const readPoint = walk ?? (needsSnapshot ? await this.#database.readPoint() : undefined);
+    const snapshot = readPoint?.snapshot;
     const bounds = { ...walk, ...(snapshot !== undefined && { snapshot }) };
     const endsAt = performance.now() + budgetMs;
     const read = async (source: Source) => {
       const behind = (place: Place | undefined, count: number) => {
         const within = place === undefined ? bounds : { ...bounds, place };
         return only !== undefined && others.length === 0
-          ? this.#pages.rows(source, { ...only, limit: count - 1 }, within, spread.sealing)
-          : this.#rowsOfAll(source, asked, { ...within, count }, spread.sealing);
+          ? this.#pages.rows(source, { ...only, limit: count - 1 }, within, placement.sealing)
+          : this.#rowsOfAll(source, asked, { ...within, count }, placement.sealing);
       };
       const { rows, reached } = isText
         ? await lookThrough(behind, query, { from: walk?.place, endsAt })
         : { rows: await behind(undefined, limit + 1), reached: undefined };
       const isOver = reached === undefined && (!isWalk || rows.length <= limit);
       if (isOver || snapshot === undefined) return { rows, reached };
-      const bound = walk?.snapshot ?? (await ownOf(this.#database, source, { snapshot, account, spread }));
+      const bound = walk?.snapshot ?? (await ownOf(this.#database, source, { snapshot, account, placement }));
       return { rows, reached, bound };
     };
-    const need = { account, ...(sight !== undefined && { sight }), ...(signal !== undefined && { signal }) };
+    const need = { account, ...(readPoint !== undefined && { readPoint }), ...(signal !== undefined && { signal }) };
     const { rows, reached, bound } = await this.#database.readWhere(need, read);
     const page = rows.slice(0, limit);
     const isInState = conditionMatcher(query.filter, { changes: true });

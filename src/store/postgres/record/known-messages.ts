@@ -4,7 +4,7 @@ import { limits } from '../../../limits.ts';
 import { integer, type Row, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import { identityIn, logColumns, type Place, placeIn, stateIn } from '../rows/log-row.ts';
-import { readEvidence, readReport, readState } from '../rows/said.ts';
+import { readEvidence, readReport, readState } from '../rows/report-text.ts';
 import type { KnownMessage } from './fold.ts';
 import { messagesAt, placeValues, type Recording, reportsAt } from './record-statements.ts';
 import { sealedThere } from './taking-out.ts';

@@ -5,8 +5,8 @@ import { integer } from '../../../postgres/cells.ts';
 import { isTaken } from '../../../postgres/failure.ts';
 import type { Session, Statement, Transaction } from '../../../postgres/session.ts';
 import { type RecordBatch, StoreUnavailable } from '../../store.ts';
+import { columnMs } from '../rows/column-ms.ts';
 import type { Place } from '../rows/log-row.ts';
-import { moment } from '../rows/moment.ts';
 import type { Slice } from '../rows/slices.ts';
 import type { Written } from '../rows/written.ts';
 import { type Folded, fold } from './fold.ts';
@@ -79,7 +79,7 @@ export async function takeNumbers(session: Pick<Session, 'query'>): Promise<numb
 export function recordGroup(recorders: Recorders, group: Group, isFull: () => boolean): Promise<Folded> {
   const horizons = group.parts.map(({ batch }) => batch.sentSince);
   // Each of those that are known was found within the horizon of its batch.
-  const sentSince = moment(group.known ? Math.min(...horizons) : Math.max(...horizons));
+  const sentSince = columnMs(group.known ? Math.min(...horizons) : Math.max(...horizons));
   const { wanted, waiting, reported } = newPlaces(group);
   const gone = new Set<number>();
   let idsMayBeTaken = false;

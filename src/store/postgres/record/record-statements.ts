@@ -6,8 +6,8 @@ import { wordsOf } from '../../words.ts';
 import type { Damage } from '../log/damage.ts';
 import type { Place } from '../rows/log-row.ts';
 import { minutesOf, minutesText } from '../rows/minutes.ts';
+import { writeReport } from '../rows/report-text.ts';
 import { arrayOf, type Column, RowsInto } from '../rows/rows-into.ts';
-import { writeSaid } from '../rows/said.ts';
 import type { NewMessage, NewReport, StateChange, Written } from '../rows/written.ts';
 import { citusIsThere, ofAccount } from '../schema/citus.ts';
 import { eraNow, transactionOf } from '../server/snapshot.ts';
@@ -307,8 +307,8 @@ const reportRows = new RowsInto<NewReport>(
     { name: 'received_at', type: 'bigint', of: ({ receivedAt }) => receivedAt },
     { name: 'group_before', type: 'smallint', of: ({ before }) => before.status.groupId },
     { name: 'group_after', type: 'smallint', of: ({ after }) => after.status.groupId },
-    { name: 'said', type: 'text', of: ({ said, evidence }) => writeSaid(said, evidence) },
-    { name: 'state_before', type: 'text', of: ({ before }) => writeSaid(before) },
+    { name: 'said', type: 'text', of: ({ said, evidence }) => writeReport(said, evidence) },
+    { name: 'state_before', type: 'text', of: ({ before }) => writeReport(before) },
   ],
 );
 

@@ -1,6 +1,6 @@
 import type { AccountId, Submission } from '../../../domain/message.ts';
-import { foundElsewhere } from '../layout/elsewhere.ts';
-import type { Layouts, Spread } from '../layout/layouts.ts';
+import type { Layouts, Placement } from '../layout/layouts.ts';
+import { foundInOlderSlices } from '../layout/older-slices.ts';
 import type { Database } from '../log/database.ts';
 import { divide, type Led, type Numbered, type Waiting, type Way } from './parts.ts';
 import { misplacedMax, neverSettled, numbersAtOnce, takeNumbers } from './record-group.ts';
@@ -39,8 +39,8 @@ export class Router {
 
   take(waiting: Waiting): void {
     const { account } = waiting.batch;
-    const { spread } = this.#layouts;
-    if (!this.#lines.has(account) && !spread.has(account)) this.#lanes.put([ledAsEver(waiting, spread)]);
+    const { placement } = this.#layouts;
+    if (!this.#lines.has(account) && !placement.has(account)) this.#lanes.put([ledAsEver(waiting, placement)]);
     else this.#lineOf(account).waiting.push(waiting);
   }
 
@@ -98,24 +98,24 @@ export class Router {
   }
 
   async #led(account: AccountId, taken: readonly Waiting[]): Promise<readonly Led[]> {
-    const { spread } = this.#layouts;
-    if (!spread.has(account)) return taken.map(waiting => ledAsEver(waiting, spread));
+    const { placement } = this.#layouts;
+    if (!placement.has(account)) return taken.map(waiting => ledAsEver(waiting, placement));
     const asked = {
       ids: taken.flatMap(({ batch }) => batch.submissions.map(one => one.messageId)),
       sentSince: Math.min(...taken.map(({ batch }) => batch.sentSince)),
     };
     const [numbered, elsewhere] = await Promise.all([
       this.#numbered(taken),
-      foundElsewhere(this.#database, spread, account, asked),
+      foundInOlderSlices(this.#database, placement, account, asked),
     ]);
     return numbered.flatMap(waiting => {
       const wayOf = ({ messageId }: Submission): Way => {
         const found = elsewhere.get(messageId);
         return found !== undefined && found.sentAt >= waiting.batch.sentSince
           ? { slice: found.slice, known: true }
-          : { slice: spread.sliceFor(account, messageId), known: false };
+          : { slice: placement.sliceFor(account, messageId), known: false };
       };
-      return divide(waiting, spread.begun, wayOf);
+      return divide(waiting, placement.begun, wayOf);
     });
   }
 
@@ -131,8 +131,8 @@ function sortByCall(waiting: Waiting[]): void {
   waiting.sort((a, b) => a.order - b.order);
 }
 
-function ledAsEver(waiting: Waiting, spread: Spread): Led {
-  return { ...waiting, slice: waiting.batch.account, known: false, layout: spread.begun };
+function ledAsEver(waiting: Waiting, placement: Placement): Led {
+  return { ...waiting, slice: waiting.batch.account, known: false, layout: placement.begun };
 }
 
 /** As many as one block of numbers suffices for. */

@@ -3,7 +3,7 @@ import { reasonOf } from '../../../failures.ts';
 import type { PoolOptions } from '../../../postgres/connections.ts';
 import type { StoreObserver, StoreReads } from '../../store.ts';
 import { Recurring } from '../server/recurring.ts';
-import { covers, ofOneEra, type Sight } from '../server/snapshot.ts';
+import { covers, ofOneEra, type ReadPoint } from '../server/snapshot.ts';
 import type { Source } from '../server/source.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { type Look, Replica, type ReplicaServer } from './replica.ts';
@@ -28,10 +28,10 @@ export type ReplicasOptions = Omit<PoolOptions, 'max' | 'note'> & {
 
 /**
  * What a read must show: all that was durable a bounded time ago; of the account, all that this process has recorded or
- * told followers of; and, in a walk, all that was there when it began. A sight with a position was taken just now. When
+ * told followers of; and, in a walk, all that was there when it began. A read point with a position was taken just now. When
  * the signal is aborted nobody needs it any more.
  */
-export type Need = { readonly account: AccountId; readonly sight?: Sight; readonly signal?: AbortSignal };
+export type Need = { readonly account: AccountId; readonly readPoint?: ReadPoint; readonly signal?: AbortSignal };
 
 /** May be done twice: once more elsewhere, when a replica fails. */
 export type Reading<T> = (source: Source) => Promise<T>;
@@ -98,9 +98,9 @@ export class Replicas {
     this.#toldAtMs.set(account, performance.now());
   }
 
-  /** `sight` gives that of the database at this moment. */
-  async read<T>(need: Need, work: Reading<T>, sight: () => Promise<Sight>): Promise<T> {
-    const fit = await this.#fit(need, sight);
+  /** `readPoint` gives that of the database at this moment. */
+  async read<T>(need: Need, work: Reading<T>, readPoint: () => Promise<ReadPoint>): Promise<T> {
+    const fit = await this.#fit(need, readPoint);
     if (fit === undefined) return this.#readPrimary(work);
     const { server, use } = fit;
     try {
@@ -128,7 +128,7 @@ export class Replicas {
   }
 
   /** A replica that shows what is needed; the least busy one. */
-  async #fit({ account, sight: begun }: Need, sight: () => Promise<Sight>): Promise<Fit | undefined> {
+  async #fit({ account, readPoint: begun }: Need, readPoint: () => Promise<ReadPoint>): Promise<Fit | undefined> {
     const readable = this.#members
       .flatMap(({ use }) => (use.readable === undefined ? [] : [{ use, ...use.readable }]))
       .sort((a, b) => a.server.readsUnderWay - b.server.readsUnderWay);
@@ -138,7 +138,7 @@ export class Replicas {
       ({ beat }) => beat.sentAtMs > toldAtMs && (begun === undefined || covers(beat.snapshot, begun.snapshot)),
     );
     if (fit !== undefined) return fit;
-    const { snapshot, position } = begun?.position === undefined ? await sight() : begun;
+    const { snapshot, position } = begun?.position === undefined ? await readPoint() : begun;
     const near = readable.find(({ beat }) => ofOneEra(beat.snapshot, snapshot));
     if (position === undefined || near === undefined) return undefined;
     if (begun !== undefined && !covers(snapshot, begun.snapshot)) return undefined;

@@ -1,7 +1,7 @@
 import type { LogRecord, MessageIdentity, MessageState } from '../../../domain/message.ts';
 import { decimal, integer, optional, type Row, text } from '../../../postgres/cells.ts';
 import { errorWith, extraIn, statusWith } from '../../words.ts';
-import { readState } from './said.ts';
+import { readState } from './report-text.ts';
 
 const columns = [
   'sent_at',

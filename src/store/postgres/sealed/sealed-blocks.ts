@@ -5,8 +5,8 @@ import { bigints, integers, texts } from '../../../postgres/arrays.ts';
 import { integer, type Row, text } from '../../../postgres/cells.ts';
 import type { Statement, Value } from '../../../postgres/session.ts';
 import type { Damage } from '../log/damage.ts';
+import { columnMs } from '../rows/column-ms.ts';
 import type { Place } from '../rows/log-row.ts';
-import { moment } from '../rows/moment.ts';
 import type { Slice } from '../rows/slices.ts';
 import { firstUnseen, type Snapshot } from '../server/snapshot.ts';
 import {
@@ -46,7 +46,7 @@ const framesMax = 64;
 /** Places whose messages are read at once. */
 const placesAtOnce = 256;
 
-const furthest: Place = { sentAt: moment(Infinity), number: Number.MAX_SAFE_INTEGER };
+const furthest: Place = { sentAt: columnMs(Infinity), number: Number.MAX_SAFE_INTEGER };
 
 /**
  * What is wanted of the sealed messages of a slice, newest first. With `then`, as text, the state that a message had when
@@ -163,9 +163,9 @@ const inRangeByKeys = `(b.account_id = $1) IS TRUE AND (b.sent_at >= $2 OR b.sen
 const inRange = `b.sent_at >= $2 AND b.sent_at < $3 AND b.oldest_sent_at < $4 AND (b.sent_at, b.number) < ($5, $6)`;
 const rangeValues = ({ slice, since, until }: Wanted, behind: Place): readonly Value[] => [
   slice,
-  moment(since),
-  moment(until + spanMsMax),
-  moment(until),
+  columnMs(since),
+  columnMs(until + spanMsMax),
+  columnMs(until),
   behind.sentAt,
   behind.number,
 ];
@@ -322,7 +322,7 @@ async function* framesOfIds(
   { slice, since, until }: Wanted,
   ids: readonly string[],
 ): AsyncGenerator<readonly StoredFrame[]> {
-  yield framesIn(await source.read(framesOfKeys, [slice, texts(ids), moment(since), moment(until)]));
+  yield framesIn(await source.read(framesOfKeys, [slice, texts(ids), columnMs(since), columnMs(until)]));
 }
 
 /** The messages at some places that are sealed, by their numbers; also those that were taken out since, as they were. */

@@ -101,8 +101,8 @@ export function errorKeyConditions(filter: Filter, value: TakeValue): readonly s
 
 /** The keys of registered errors that are called so, or have this number. */
 function keysOf(name: (typeof errorFields)[number], values: readonly string[]): readonly number[] {
-  const said = (error: (typeof deliveryErrors)[number]) => (name === 'errorName' ? error.name : String(error.id));
-  return deliveryErrors.filter(error => values.includes(said(error))).map(({ key }) => key);
+  const named = (error: (typeof deliveryErrors)[number]) => (name === 'errorName' ? error.name : String(error.id));
+  return deliveryErrors.filter(error => values.includes(named(error))).map(({ key }) => key);
 }
 
 const ownWords = `coalesce(split_part(m.words, '${errorBegins}', 2), '')`;

@@ -5,9 +5,9 @@ import { noError } from '../../../domain/registry.ts';
 import { texts } from '../../../postgres/arrays.ts';
 import type { Value } from '../../../postgres/session.ts';
 import type { Query } from '../../store.ts';
+import { columnMs } from '../rows/column-ms.ts';
 import { logColumns, type Place } from '../rows/log-row.ts';
-import { moment } from '../rows/moment.ts';
-import { errorSaid, saidErrorOf } from '../rows/said.ts';
+import { packedError, packedErrorOf } from '../rows/report-text.ts';
 import { firstUnseen, type Snapshot } from '../server/snapshot.ts';
 import {
   asksForAnyError,
@@ -80,14 +80,14 @@ export function manyStatement(query: Query, bounds: Bounds, { column, values }: 
       ? `SELECT m.sent_at FROM unnest($4::integer[]) v (value)
          CROSS JOIN LATERAL (${all('v.value')} LIMIT ${manyMessages}) m LIMIT 1 OFFSET ${manyMessages - 1}`
       : `${all('$4')} LIMIT 1 OFFSET ${manyMessages - 1}`,
-    values: [query.account, moment(since), moment(until), isError ? `{${values.join()}}` : (values[0] ?? null)],
+    values: [query.account, columnMs(since), columnMs(until), isError ? `{${values.join()}}` : (values[0] ?? null)],
     plan: 'kept',
   };
 }
 
 /**
  * A kept plan is made without knowing the value. Where all messages so far have one sender, it would be a toss-up
- * whether to read the index of senders or all messages by time, which for another sender means all there are. Said
+ * whether to read the index of senders or all messages by time, which for another sender means all there are. Written
  * thrice, the condition seems to leave few, and its own index wins; reading an index costs no more for it.
  */
 function leading(column: string, value: string): string {
@@ -150,7 +150,7 @@ class PageBuilder {
     const groupThen = `(${this.#firstUnseenReport(snapshot, 'm', 'r.group_before')})`;
     const hadIt = `(${this.#seen('m.state_tx', snapshot)} OR ${isOneOf(groupThen, groups)})`;
     const stayed = this.#source([...inRange, seen, hadIt, ...this.#errors(snapshot)], identity, groups);
-    // Said again as by `leading`, or all reports of the time asked for seem fewer than those that left the groups.
+    // Repeated as by `leading`, or all reports of the time asked for seem fewer than those that left the groups.
     const [least, greatest] = [this.#value(groups[0] ?? 0), this.#value(groups.at(-1) ?? 0)];
     const left = this.#left(snapshot, identity, {
       reports: `${isOneOf('r.group_before', groups)} AND r.group_before >= ${least} AND r.group_before <= ${greatest}
@@ -180,21 +180,21 @@ class PageBuilder {
       this.#source([...inRange, ...conditions, ...any, ...has, ...inGroups], { ...identity, several });
     if (snapshot === undefined) return present([]);
     const [seen, isAsThen] = [this.#seen('m.tx', snapshot), this.#seen('m.state_tx', snapshot)];
-    const before = saidErrorOf('r.state_before');
+    const before = packedErrorOf('r.state_before');
     const among = keys && this.#errorsBefore(keys);
     const left = this.#left(snapshot, identity, {
-      reports: `${before} <> '${errorSaid(noError.key)}'${among ? ` AND ${among.led(before)}` : ''}`,
+      reports: `${before} <> '${packedError(noError.key)}'${among ? ` AND ${among.led(before)}` : ''}`,
       now: `NOT ${isAsThen}`,
-      found: (among?.plain ?? (one => `${one} <> '${errorSaid(noError.key)}'`))(saidErrorOf('f.state_before')),
+      found: (among?.plain ?? (one => `${one} <> '${packedError(noError.key)}'`))(packedErrorOf('f.state_before')),
     });
     return `SELECT * FROM ((${present([seen, isAsThen])}) UNION ALL (${left})) m ${this.#newest('m')}`;
   }
 
-  /** That a report found one of some errors, plainly, and said again as by `leading`. */
+  /** That a report found one of some errors, plainly, and repeated as by `leading`. */
   #errorsBefore(keys: readonly number[]) {
-    const all = keys.map(errorSaid).toSorted();
-    const [said, least, greatest] = [this.#list(all), this.#value(all[0] ?? ''), this.#value(all.at(-1) ?? '')];
-    const plain = (error: string) => `${error} = ANY (${said})`;
+    const all = keys.map(packedError).toSorted();
+    const [listed, least, greatest] = [this.#list(all), this.#value(all[0] ?? ''), this.#value(all.at(-1) ?? '')];
+    const plain = (error: string) => `${error} = ANY (${listed})`;
     return { plain, led: (error: string) => `${plain(error)} AND ${error} >= ${least} AND ${error} <= ${greatest}` };
   }
 
@@ -340,8 +340,8 @@ class PageBuilder {
     const { place } = this.#bounds;
     const { since, until } = rangeOf(this.#query, this.#bounds);
     return [
-      `${table}.sent_at >= ${this.#value(moment(since))}`,
-      `${table}.sent_at < ${this.#value(moment(until))}`,
+      `${table}.sent_at >= ${this.#value(columnMs(since))}`,
+      `${table}.sent_at < ${this.#value(columnMs(until))}`,
       ...(place === undefined
         ? []
         : [`(${table}.sent_at, ${table}.number) < (${this.#value(place.sentAt)}, ${this.#value(place.number)})`]),

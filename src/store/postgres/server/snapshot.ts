@@ -12,7 +12,7 @@ import { holdsGeneration } from '../schema/generation-lock.ts';
 export type Snapshot = { readonly end: number; readonly running: readonly number[] };
 
 /** A snapshot of the database, and how far its write-ahead log goes, in bytes, when it is known to hold all of it. */
-export type Sight = { readonly snapshot: Snapshot; readonly position?: number };
+export type ReadPoint = { readonly snapshot: Snapshot; readonly position?: number };
 
 /** Locks tell the lower 32 bits of a transaction's number. */
 export const xidNumbers = 2 ** 32;
@@ -100,11 +100,11 @@ function before(end: number, locked: string): readonly number[] {
  * As `snapshotStatement`, with a position in the write-ahead log, which is read after the snapshot was taken: a commit
  * that the snapshot shows was made durable before it.
  */
-export const sightStatement: Statement = {
-  name: 'sight',
+export const readPointStatement: Statement = {
+  name: 'read point',
   text: `SELECT ${snapshotColumns}, (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint`,
 };
 
-export function sightIn(row: Row = []): Sight {
+export function readPointIn(row: Row = []): ReadPoint {
   return { snapshot: snapshotIn(row), position: integer(row[snapshotColumnCount]) };
 }

@@ -15,7 +15,7 @@ import { limits } from '../../../limits.ts';
 import { decimal, integer, type Row, text } from '../../../postgres/cells.ts';
 import type { Value } from '../../../postgres/session.ts';
 import { errorWith } from '../../words.ts';
-import { moment } from '../rows/moment.ts';
+import { columnMs } from '../rows/column-ms.ts';
 import { conditions, type TakeValue } from '../search/filter-conditions.ts';
 
 /** What is counted: messages of the account that match, sent from `from` on and before `to`. */
@@ -106,8 +106,8 @@ export function countedConditions({ account, filter, from, to }: Counting, value
   const asked = value(account);
   return [
     `m.account_id = ${asked}`,
-    `m.sent_at >= ${value(moment(from))}`,
-    `m.sent_at < ${value(moment(to))}`,
+    `m.sent_at >= ${value(columnMs(from))}`,
+    `m.sent_at < ${value(columnMs(to))}`,
     ...conditions(filter, asked, value),
   ].join(' AND ');
 }

@@ -3,7 +3,7 @@ import { bigints } from '../../../postgres/arrays.ts';
 import { integer, truth } from '../../../postgres/cells.ts';
 import type { Dropping, StoreStats } from '../../store.ts';
 import type { Database } from '../log/database.ts';
-import { moment } from '../rows/moment.ts';
+import { columnMs } from '../rows/column-ms.ts';
 import type { Slice } from '../rows/slices.ts';
 import { allSummedUntil, notSummed, notSummedFrom } from './not-summed.ts';
 import type { Totals } from './totals.ts';
@@ -61,10 +61,10 @@ export class Figures {
           ) g (past, messages)`,
       },
       [
-        moment(sentAt),
+        columnMs(sentAt),
         bigints(own.map(([slice]) => slice)),
-        bigints(own.map(([, before]) => moment(before))),
-        moment(sentUntil),
+        bigints(own.map(([, before]) => columnMs(before))),
+        columnMs(sentUntil),
       ],
     );
     return { past: integer(past), all: integer(all), losesMost: truth(losesMost) };

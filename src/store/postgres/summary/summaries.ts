@@ -14,10 +14,10 @@ import { SummaryCell } from '../../../domain/summary-cell.ts';
 import { integer, text } from '../../../postgres/cells.ts';
 import type { Session, Statement } from '../../../postgres/session.ts';
 import { StoreUnavailable, type SummaryQuery } from '../../store.ts';
-import type { Layouts, Spread } from '../layout/layouts.ts';
+import type { Layouts, Placement } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
+import { columnMs } from '../rows/column-ms.ts';
 import { readMinutes } from '../rows/minutes.ts';
-import { moment } from '../rows/moment.ts';
 import type { Slice } from '../rows/slices.ts';
 import type { BlockSource, ReadSealing } from '../sealed/sealed-blocks.ts';
 import type { Source } from '../server/source.ts';
@@ -75,14 +75,14 @@ export class Summaries {
 
   async #summarizeOnce(query: SummaryQuery, endsAt: () => number, signal?: AbortSignal): Promise<Summary> {
     const { account } = query;
-    return this.#layouts.reading(spread =>
+    return this.#layouts.reading(placement =>
       this.#database.readWhere({ account, ...(signal !== undefined && { signal }) }, source =>
-        this.#summarize(query, spread, { source, endsAt }),
+        this.#summarize(query, placement, { source, endsAt }),
       ),
     );
   }
 
-  async #summarize(query: SummaryQuery, spread: Spread, within: Within): Promise<Summary> {
+  async #summarize(query: SummaryQuery, placement: Placement, within: Within): Promise<Summary> {
     const { filter, range, by, first, sentSince } = query;
     const whole = { from: Math.max(range.from, sentSince), to: range.to ?? Infinity };
     const parts = by && new Parts(by, first);
@@ -91,18 +91,18 @@ export class Summaries {
     let uncounted: readonly Stretch[] = [whole];
     if (asksForTimeOnly(filter) && by === undefined) {
       const minutes = wholeMinutes(whole);
-      const slices = spread.slicesOf(query.account);
+      const slices = placement.slicesOf(query.account);
       await Promise.all(slices.map(slice => this.#readCells({ slice, range, ...within }, minutes, sheet)));
       uncounted = [
         { from: Math.max(whole.from, minutes.to), to: whole.to },
         { from: whole.from, to: Math.min(whole.to, minutes.from) },
       ].filter(({ from, to }) => from < to);
     }
-    const asked = spread.asked(query);
-    const firstFinished = await this.#count({ range, asked, sealing: spread.sealing, ...within }, uncounted, sheet);
+    const asked = placement.asked(query);
+    const firstFinished = await this.#count({ range, asked, sealing: placement.sealing, ...within }, uncounted, sheet);
     if (firstFinished > 0) return unfinishedSummary(range, sheet.buckets, firstFinished);
     const summary = completeSummary(range, sheet.buckets, sheet.total, parts);
-    const isLossy = this.#database.damage.concerns(spread.slicesOf(query.account), whole);
+    const isLossy = this.#database.damage.concerns(placement.slicesOf(query.account), whole);
     return isLossy ? { ...summary, complete: false } : summary;
   }
 
@@ -116,7 +116,7 @@ export class Summaries {
     const hours = wholeHours(minutes);
     const rows = await source.read(keptFigures, [
       slice,
-      ...[minutes.from, minutes.to, hours.from, hours.to].map(moment),
+      ...[minutes.from, minutes.to, hours.from, hours.to].map(columnMs),
     ]);
     let pending = 0;
     for (const [kind, beginsAt, value] of rows)

@@ -33,8 +33,8 @@ export function dropPast(
   return database.apart(dropMsMax, async session => {
     const [[mine] = []] = await session.query(`SELECT pg_try_advisory_lock(${lockKey('dropping')})`);
     if (!truth(mine)) return;
-    const spread = await layouts.refresh();
-    const past = new Past(horizons, account => spread.slicesOf(account));
+    const placement = await layouts.refresh();
+    const past = new Past(horizons, account => placement.slicesOf(account));
     await partitions.dropBefore(session, past.earliest);
     await totals.advance(session, await sums.addUpAll());
     await sums.forgetPast(past);

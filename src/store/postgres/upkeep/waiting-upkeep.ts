@@ -103,10 +103,10 @@ export class WaitingUpkeep {
   /** An account was spread since: what waits where its message will not come is recorded where it will. */
   async #lead(slice: Slice): Promise<void> {
     const account: AccountId = accountOf(slice);
-    const { spread } = this.#layouts;
-    if (!spread.has(account)) return;
+    const { placement } = this.#layouts;
+    if (!placement.has(account)) return;
     for (const row of await this.#database.query(ofSlice, [slice])) {
-      if (spread.sliceFor(account, text(row[0])) === slice) continue;
+      if (placement.sliceFor(account, text(row[0])) === slice) continue;
       await this.#recordAgain(slice, row);
       await this.#remove(slice, row);
     }

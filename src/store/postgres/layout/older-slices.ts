@@ -3,10 +3,10 @@ import { texts } from '../../../postgres/arrays.ts';
 import { integer, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import type { Database } from '../log/database.ts';
-import { moment } from '../rows/moment.ts';
+import { columnMs } from '../rows/column-ms.ts';
 import type { Slice } from '../rows/slices.ts';
 import { coversPlace } from '../sealed/sealed-block.ts';
-import type { Spread } from './layouts.ts';
+import type { Placement } from './layouts.ts';
 
 /** Where a message was found that is not where it would be now. */
 export type Found = { readonly slice: Slice; readonly sentAt: EpochMs };
@@ -15,18 +15,19 @@ export type Found = { readonly slice: Slice; readonly sentAt: EpochMs };
  * Which of these ids have a message that is not past where an older layout put it, and not where they would be now: by
  * id. The older layouts must be over, so that no such message can come any more.
  */
-export async function foundElsewhere(
+export async function foundInOlderSlices(
   database: Pick<Database, 'query'>,
-  spread: Spread,
+  placement: Placement,
   account: AccountId,
   { ids, sentSince }: { readonly ids: Iterable<string>; readonly sentSince: EpochMs },
 ): Promise<ReadonlyMap<string, Found>> {
   const asked = new Map<Slice, Set<string>>();
   for (const id of ids)
-    for (const slice of spread.olderSlicesFor(account, id)) asked.set(slice, (asked.get(slice) ?? new Set()).add(id));
+    for (const slice of placement.olderSlicesFor(account, id))
+      asked.set(slice, (asked.get(slice) ?? new Set()).add(id));
   const found = await Promise.all(
     Array.from(asked, async ([slice, own]) => {
-      const rows = await database.query(messagesThere, [slice, texts([...own]), moment(sentSince)]);
+      const rows = await database.query(messagesThere, [slice, texts([...own]), columnMs(sentSince)]);
       return rows.map(row => [text(row[0]), { slice, sentAt: integer(row[1]) }] as const);
     }),
   );

@@ -4,7 +4,7 @@ import type { DatedReport } from '../../../domain/report.ts';
 import { errorWith, extraIn, statusWith, wordsOf } from '../../words.ts';
 
 /** A report or a state as text: short names, since there is one on every report row. */
-type Said = {
+type PackedReport = {
   readonly s?: number;
   readonly e?: number;
   /** What the codes' keys do not tell, and further fields. */
@@ -14,16 +14,16 @@ type Said = {
   readonly v?: EpochMs;
   readonly p?: readonly [pricePerMessage: number, currency: string];
   /** On a report now and then: what all reports until this one come to. */
-  readonly k?: readonly Said[];
+  readonly k?: readonly PackedReport[];
 };
 
 /** `evidence`: of all reports on the message until this one. */
-export function writeSaid(report: DatedReport, evidence?: Evidence): string {
-  const said = saidOf(report);
-  return JSON.stringify(evidence === undefined ? said : { ...said, k: reportsFor(evidence).map(saidOf) });
+export function writeReport(report: DatedReport, evidence?: Evidence): string {
+  const packed = packReport(report);
+  return JSON.stringify(evidence === undefined ? packed : { ...packed, k: reportsFor(evidence).map(packReport) });
 }
 
-function saidOf({ status, error, at, doneAt, seenAt, price, extraJson }: DatedReport): Said {
+function packReport({ status, error, at, doneAt, seenAt, price, extraJson }: DatedReport): PackedReport {
   const words = wordsOf({ status, error, extraJson });
   return {
     ...(status !== undefined && { s: status.key }),
@@ -37,11 +37,11 @@ function saidOf({ status, error, at, doneAt, seenAt, price, extraJson }: DatedRe
 }
 
 /**
- * The error of a state that is kept as text, as `errorSaid` gives it: the second thing that the text says. The index of
+ * The error of a state that is kept as text, as `packedError` gives it: the second field of the text. The index of
  * reports by it stands in a step of the schema, so neither is ever changed.
  */
-export const saidErrorOf = (text: string) => `split_part(${text}, ',', 2)`;
-export const errorSaid = (key: number) => `"e":${key}`;
+export const packedErrorOf = (text: string) => `split_part(${text}, ',', 2)`;
+export const packedError = (key: number) => `"e":${key}`;
 
 export function readReport(text: string): DatedReport {
   return reportIn(JSON.parse(text));
@@ -50,11 +50,11 @@ export function readReport(text: string): DatedReport {
 /** What all reports until this one come to, where it tells. */
 export function readEvidence(text: string): Evidence | undefined {
   if (!text.includes('"k":[')) return undefined;
-  const { k }: Said = JSON.parse(text);
+  const { k }: PackedReport = JSON.parse(text);
   return k === undefined ? undefined : evidenceFrom(k.map(reportIn));
 }
 
-function reportIn({ s, e, w, a, d, v, p }: Said): DatedReport {
+function reportIn({ s, e, w, a, d, v, p }: PackedReport): DatedReport {
   const extraJson = extraIn(w);
   return {
     ...(s !== undefined && { status: statusWith(s, w) }),

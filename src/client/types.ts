@@ -114,6 +114,7 @@ export type Rejection = {
 export type RecordResult = {
   readonly recorded: number;
   readonly updated: number;
+  /** 0 for a key that may only write, for which these count as updated: they would tell what a message is. */
   readonly unchanged: number;
   /** Reports whose message was not there when they were taken, if any: they are applied when it is recorded. */
   readonly waiting?: number;

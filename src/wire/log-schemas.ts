@@ -238,7 +238,10 @@ export const outcomeSchema = Type.Object(
   {
     recorded: count,
     updated: count,
-    unchanged: count,
+    unchanged: Type.Integer({
+      minimum: 0,
+      description: 'Counted under `updated` for a key that may only write: it would tell what the message is.',
+    }),
     waiting: Type.Optional(
       Type.Integer({
         minimum: 1,

@@ -296,6 +296,18 @@ test('a key that may only write → is told of no field that differs, nor whethe
   expect(wrong).toEqual(right);
   const whole = async (fields: object) => (await server.post({ results: [message('m', fields)] }, 'App writer')).json();
   expect(await whole({ sender: 'guess' })).toEqual(await whole({}));
+  const counted = { recorded: 0, updated: 1, unchanged: 0, rejected: [] };
+  const [at, price] = ['2023-02-02T09:00:00Z', { pricePerMessage: 1, currency: 'EUR' }];
+  await server.record([{ messageId: 'm', price, doneAt: at }]);
+  for (const guess of [
+    { status: 7 },
+    { status: 5 },
+    { price },
+    { seenAt: at },
+    { doneAt: at },
+    { error: 0, status: 5 },
+  ])
+    for (let times = 0; times < 2; times++) expect(await told(guess)).toEqual(counted);
   const reader = await server.post({ results: [message('m', { sender: 'guess' })] });
   expect(errorAnswer(reader)).toEqual({ code: 'E400', properties: ['results[0].sender'] });
 });

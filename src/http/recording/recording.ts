@@ -38,6 +38,7 @@ type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'content'>;
 export class Recording {
   readonly #deps: Deps;
   readonly #principal: Principal;
+  readonly #mayRead: boolean;
   readonly #underWay = new Set<Promise<void>>();
   readonly #rejections = new RejectionList();
   #flawed = 0;
@@ -54,6 +55,7 @@ export class Recording {
   constructor(deps: Deps, principal: Principal, lost: AbortSignal) {
     this.#deps = deps;
     this.#principal = principal;
+    this.#mayRead = allows(principal, 'messenger:logs:read');
     this.#lost = lost;
   }
 
@@ -119,9 +121,9 @@ export class Recording {
       throw new ApiError('E400', { violations: [{ property: 'results', violation: 'must have at least one record' }] });
     const listed = this.#rejections.first();
     if (this.#counts.rejected === this.#taken) throw new ApiError('E400', { violations: told(listed) });
-    const { waiting, rejected, ...accepted } = this.#counts;
+    const { waiting, rejected } = this.#counts;
     return JSON.stringify({
-      ...accepted,
+      ...this.#accepted(),
       ...(waiting > 0 && { waiting }),
       ...(this.#flawed > 0 && { flawed: this.#flawed }),
       rejected: listed.map(listedRejection),
@@ -129,9 +131,15 @@ export class Recording {
     });
   }
 
+  /** That a report changes nothing tells that the message is so already: whoever may not read could try any status or price. */
+  #accepted(): Pick<RecordCounts, 'recorded' | 'updated' | 'unchanged'> {
+    const { recorded, updated, unchanged } = this.#counts;
+    return this.#mayRead ? { recorded, updated, unchanged } : { recorded, updated: updated + unchanged, unchanged: 0 };
+  }
+
   /** For a caller who was shut out meanwhile: where recording ended, once all that the store was given is durable. */
   ended(): Violation {
-    const { recorded, updated, unchanged } = this.#counts;
+    const { recorded, updated, unchanged } = this.#accepted();
     const index = this.#batch.indexes[0] ?? this.#taken;
     return {
       property: `results[${index}]`,
@@ -163,14 +171,13 @@ export class Recording {
   #record({ submissions, indexes, flawed }: Batch): Promise<void> {
     const { store, clock, retentionOf } = this.#deps;
     const { account, binding } = this.#principal;
-    const mayRead = allows(this.#principal, 'messenger:logs:read');
     const receivedAt = clock();
     const batch = {
       account: account.id,
       binding,
       receivedAt,
       sentSince: receivedAt - retentionOf(account.id),
-      mayRead,
+      mayRead: this.#mayRead,
       submissions,
     };
     return store.record(batch).then(

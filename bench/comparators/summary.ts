@@ -35,7 +35,7 @@ export async function summaryOf(
     add(total.deliveries, classOf(number(row, 'ms')), number(row, 'messages'));
   const sums = `sum(round(price * message_count * ${nanosPerUnit})) AS nanos, count(*) AS messages`;
   for (const row of await group('currency, account_id', sums, 'price IS NOT NULL'))
-    total.prices.set(text(row, 'currency'), { nanos: number(row, 'nanos'), count: number(row, 'messages') });
+    total.price(text(row, 'currency'), number(row, 'nanos'), number(row, 'messages'));
   for (const row of await group('error_key, account_id', 'count(*) AS messages', failed))
     add(total.errors, number(row, 'error_key'), number(row, 'messages'));
   for (const row of await group('sender, account_id', 'count(*) AS messages', failed))

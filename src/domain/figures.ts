@@ -21,7 +21,8 @@ export type DeliveryMs = { readonly count: number; readonly p50?: number; readon
  */
 export type PriceSum = { readonly currency: string; readonly sum?: number; readonly count: number };
 
-type Amount = { nanos: number; count: number };
+/** `high` has multiples of `highNanos`, so that both add up without rounding: what was taken out leaves nothing behind. */
+type Amount = { high: number; low: number; count: number };
 
 /** Takes what any message counts for, piece by piece; `by` is negative when it is taken out. */
 export type FigureTally = {
@@ -51,6 +52,14 @@ const nanosMax = limits.pricePerMessageMax * limits.messageCountMax * nanosPerUn
 /** More than any log can hold of such messages: a sum beyond it has one in it that nobody counted as `NaN`. */
 const sumMax = nanosMax * 1e12;
 
+/** Of an amount in parts: a million parts below it are exact in a double, and ten million of the greatest prices above it. */
+const highNanos = 2 ** 33;
+
+/** What of an amount is in multiples of `highNanos`; the rest is less than one. */
+export function highOf(nanos: number): number {
+  return Math.trunc(nanos / highNanos) * highNanos;
+}
+
 /** What a message cost; `NaN` where it lies beyond what can be summed up. */
 function nanosOf({ pricePerMessage }: Price, messageCount: number): number {
   const nanos = Math.round(pricePerMessage * messageCount * nanosPerUnit);
@@ -73,11 +82,13 @@ export class Figures implements FigureTally {
   }
 
   price(currency: string, nanos: number, by: number): void {
-    const amount = this.prices.get(currency) ?? { nanos: 0, count: 0 };
-    const sum = amount.nanos + nanos;
-    amount.nanos = Math.abs(sum) <= sumMax ? sum : Number.NaN;
+    const amount = this.prices.get(currency) ?? { high: 0, low: 0, count: 0 };
+    const high = highOf(nanos);
+    amount.high += high;
+    amount.low += nanos - high;
+    if (!(Math.abs(amount.high) <= sumMax)) amount.low = Number.NaN;
     amount.count += by;
-    if (amount.count === 0 && amount.nanos === 0) this.prices.delete(currency);
+    if (amount.count === 0 && amount.high + amount.low === 0) this.prices.delete(currency);
     else this.prices.set(currency, amount);
   }
 }
@@ -95,9 +106,9 @@ export function priceSums({ prices }: Figures): readonly PriceSum[] {
     [...prices]
       // What is left of none is what rounding left.
       .filter(([, { count }]) => count !== 0)
-      .map(([currency, { nanos, count }]) => ({
+      .map(([currency, { high, low, count }]) => ({
         currency,
-        ...(!Number.isNaN(nanos) && { sum: nanos / nanosPerUnit }),
+        ...(!Number.isNaN(high + low) && { sum: (high + low) / nanosPerUnit }),
         count,
       }))
       .sort((a, b) => (a.currency < b.currency ? -1 : 1))

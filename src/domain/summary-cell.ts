@@ -70,7 +70,10 @@ export class SummaryCell extends Figures implements Tally {
   add(other: SummaryCell): void {
     for (let i = 0; i < groupsCount; i++) this.groups[i] = (this.groups[i] ?? 0) + (other.groups[i] ?? 0);
     for (const [timeClass, count] of other.deliveries) this.delivery(timeClass, count);
-    for (const [currency, { nanos, count }] of other.prices) this.price(currency, nanos, count);
+    for (const [currency, { high, low, count }] of other.prices) {
+      this.price(currency, high, count);
+      this.price(currency, low, 0);
+    }
     for (const [key, count] of other.errors) this.error(key, count);
     for (const [name, count] of other.errorNames) this.errorName(name, count);
     for (const [name, count] of other.senders) this.sender(name, count);
@@ -81,7 +84,11 @@ export class SummaryCell extends Figures implements Tally {
 
   /** As plain JSON; `cellOf` reads it back. */
   toJSON(): readonly unknown[] {
-    const prices = [...this.prices].map(([currency, { nanos, count }]) => [currency, nanos, count]);
+    const prices = [...this.prices].map(([currency, { high, low, count }]) => {
+      const nanos = high + low;
+      // Earlier versions read the first alone. JSON has no NaN, and writes null for it.
+      return Number.isNaN(nanos) || nanos - high === low ? [currency, nanos, count] : [currency, high, count, low];
+    });
     const lists = [this.deliveries, this.errors, this.senders, this.campaigns].map(map => [...map]);
     const overflows = (this.overflowed ? 1 : 0) + (this.errorsOverflowed ? 2 : 0);
     return [this.groups, ...lists, prices, overflows, [...this.errorNames]];
@@ -116,9 +123,10 @@ export function cellOf(value: unknown): SummaryCell {
   for (const [key, count] of pairs(errors)) cell.errors.set(deliveryErrorByKey(numberOf(key)).key, numberOf(count));
   for (const [name, count] of pairs(senders)) cell.senders.set(textOf(name), numberOf(count));
   for (const [name, count] of pairs(campaigns)) cell.campaigns.set(textOf(name), numberOf(count));
-  // JSON has no NaN, and writes null for it.
-  for (const [currency, nanos, count] of pairs(prices))
+  for (const [currency, nanos, count, low = 0] of pairs(prices)) {
     cell.price(textOf(currency), nanos === null ? Number.NaN : numberOf(nanos), numberOf(count));
+    cell.price(textOf(currency), numberOf(low), 0);
+  }
   for (const [name, count] of pairs(errorNames)) cell.errorNames.set(textOf(name), numberOf(count));
   cell.overflowed = (numberOf(overflows) & 1) !== 0;
   cell.errorsOverflowed = (numberOf(overflows) & 2) !== 0;

@@ -1,4 +1,4 @@
-import type { FigureTally, Tallied } from '../../../domain/figures.ts';
+import { type FigureTally, highOf, type Tallied } from '../../../domain/figures.ts';
 import { type Tally, tally } from '../../../domain/summary-cell.ts';
 import { currencyName, currencyNumber } from '../rows/currency.ts';
 
@@ -15,6 +15,8 @@ export const kinds = {
   moreNames: 7,
   /** The name of an error that is not registered. */
   errorName: 8,
+  /** What of prices is in so large parts that it adds up by itself without rounding; `priceNanos` has the rest. */
+  priceHigh: 9,
 } as const;
 
 /** Of `moreNames`: of which names. */
@@ -44,7 +46,9 @@ export class Moves implements Tally {
   price(currency: string, nanos: number, by: number): void {
     const number = currencyNumber(currency);
     this.#move(kinds.priceCount, number, by);
-    if (nanos !== 0) this.#move(kinds.priceNanos, number, nanos);
+    const high = highOf(nanos);
+    if (high !== 0) this.#move(kinds.priceHigh, number, high);
+    if (nanos !== high) this.#move(kinds.priceNanos, number, nanos - high);
   }
 
   error(key: number, by: number): void {
@@ -113,5 +117,5 @@ export function applyFigure(into: FigureTally, kind: number, value: number | str
   if (kind === kinds.group) into.group(value, amount);
   else if (kind === kinds.delivery) into.delivery(value, amount);
   else if (kind === kinds.priceCount) into.price(currencyName(value), 0, amount);
-  else if (kind === kinds.priceNanos) into.price(currencyName(value), amount, 0);
+  else if (kind === kinds.priceNanos || kind === kinds.priceHigh) into.price(currencyName(value), amount, 0);
 }

@@ -129,8 +129,7 @@ export function countedIn(rows: readonly Row[]): CountedPart {
       if (kind === kindOf('time_class')) counted.deliveries.set(key, times);
       else if (isRegistered({ key })) counted.errors.set(key, times);
     } else if (name !== null && kind === kindOf('error_words')) counted.errorName(nameOf(errorIn(text(name))), times);
-    else if (name !== null && kind === kindOf('currency'))
-      counted.prices.set(text(name), { nanos: decimal(row[5]), count: times });
+    else if (name !== null && kind === kindOf('currency')) counted.price(text(name), decimal(row[5]), times);
     else if (name !== null) (kind === kindOf('sender') ? counted.senders : counted.campaigns).set(text(name), times);
   }
   // Adding finds out whether there are more names than a cell tells apart.

@@ -107,6 +107,23 @@ function heldIn(parts: readonly Part[]): string | undefined {
   return gzips.map(({ bytes }) => gunzipSync(bytes).toString()).join('');
 }
 
+test('a body that came in pieces before it is asked for → all of it', async () => {
+  const body = Buffer.from(Array.from({ length: 60_000 }, (_, i) => i % 251));
+  const { port } = server.address() as AddressInfo;
+  const arrived = once(server, 'request') as Promise<[IncomingMessage]>;
+  const sending = request({ port, host: '127.0.0.1', method: 'POST', headers: { 'content-length': body.length } });
+  sending.on('error', () => {});
+  sending.flushHeaders();
+  const [incoming] = await arrived;
+  for (let sent = 0; sent < body.length; sent += 20_000) {
+    sending.write(body.subarray(sent, sent + 20_000));
+    while (incoming.readableLength < sent + 20_000) await new Promise(setImmediate);
+  }
+  sending.end();
+  expect(body.equals(await readBody(incoming, 1_000_000, { idleMs: 60_000, cuts: [] }))).toBe(true);
+  sending.destroy();
+});
+
 test('gzips one after the other, zeros, and what is neither, in pieces → all they hold, or 400: nothing is passed over', async () => {
   const check = async (parts: readonly Part[], sizes: readonly number[]) => {
     const { sending, incoming } = await upload();

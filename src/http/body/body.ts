@@ -94,8 +94,10 @@ async function wholeBody(request: IncomingMessage, announced: number, times: Bod
   const isThere = announced > 0 && request.readableLength === announced && !request.destroyed;
   if (!isThere || isGzipped(request.headers['content-encoding'])) return undefined;
   if (times.cuts.some(({ aborted }) => aborted)) return undefined;
-  const body: unknown = request.read();
-  if (!Buffer.isBuffer(body)) throw new TypeError('a body gave something other than bytes');
+  // Without its length only the first of its pieces would be given.
+  const body: unknown = request.read(announced);
+  if (!Buffer.isBuffer(body) || body.length !== announced)
+    throw new TypeError('a body gave something other than bytes');
   // What is left is its end, which is to be heard before another request comes over the connection.
   request.resume();
   return body;

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import crypto from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { EpochMs, Violation } from '../../domain/message.ts';
 import { type DeliveryWindow, nextWithin, type Outgoing, type ReportTarget } from '../../domain/outgoing.ts';
@@ -27,6 +27,12 @@ const secondMs = 1000;
 const validityUnitsMs = { SECONDS: secondMs, MINUTES: 60 * secondMs, HOURS: 3600 * secondMs } as const;
 const speedUnitsMs = { MINUTE: 60 * secondMs, HOUR: 3600 * secondMs, DAY: 86_400 * secondMs } as const;
 const windowMinutesMin = 60;
+
+/**
+ * An id for a message that was given none. They begin with the time, so that an index of messages is written at its end: ids at
+ * random are written all over it, and the more there are in line, the more of it is read for each. An older Node has no others.
+ */
+export const newMessageId: () => string = crypto.randomUUIDv7 ?? crypto.randomUUID;
 
 export type SendOrder = { readonly bulkId: string; readonly messages: readonly Outgoing[] };
 
@@ -122,7 +128,7 @@ function readSchedule({ options }: SendFrame, now: EpochMs, violations: Violatio
     sendingSpeedLimit === undefined
       ? 0
       : speedUnitsMs[sendingSpeedLimit.timeUnit ?? 'MINUTE'] / sendingSpeedLimit.amount;
-  return { bulkId: filled(bulkId) ?? randomUUID(), startAt, intervalMs };
+  return { bulkId: filled(bulkId) ?? crypto.randomUUID(), startAt, intervalMs };
 }
 
 /** The moments of a bulk's messages, at its speed: also where they waited for a window, they do not go out all at once. */
@@ -245,7 +251,7 @@ function outgoingOf(
 ): Outgoing {
   const given = filled(messageId);
   return {
-    messageId: given ?? randomUUID(),
+    messageId: given ?? newMessageId(),
     isIdGiven: given !== undefined,
     bulkId,
     sender,

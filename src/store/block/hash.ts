@@ -25,12 +25,20 @@ export const absentHash = 0;
 
 /**
  * A 32-bit hash of one account's value of one field. The account is part of it, so that one account's rows cost
- * another's queries nothing; the seed is the store's own, so that nobody can prepare colliding ids.
+ * another's queries nothing; the seed is the store's own, so that nobody can prepare colliding ids. The value may stand in a
+ * text, from one place to before another.
  */
-export function hashValue(seed: number, account: AccountId, field: number, value: string): number {
+export function hashValue(
+  seed: number,
+  account: AccountId,
+  field: number,
+  text: string,
+  from = 0,
+  to = text.length,
+): number {
   let hash = seed ^ Math.imul(account, 0x9e3779b1) ^ Math.imul(field + 1, 0x85ebca6b);
-  for (let i = 0; i < value.length; i++) {
-    hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193);
+  for (let i = from; i < to; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
     hash ^= hash >>> 15;
   }
   hash ^= hash >>> 16;

@@ -12,11 +12,11 @@ import { messageBatches, type Rows, reportBatches } from '../rows/rows.ts';
 import { movesIn } from '../segment/count-items.ts';
 import { Counts } from '../segment/counts.ts';
 import { FacetMaker } from '../segment/facet-maker.ts';
-import { fieldCount, fields, hashOf } from '../segment/fields.ts';
+import { fieldCount, hashValue } from '../segment/fields.ts';
 import { addId } from '../segment/id-table.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { isEarlier, openRowsAt } from '../segment/open-rows.ts';
-import { groupOfStatus, splitText } from '../segment/packed-batch.ts';
+import { groupOfStatus, partSeparator } from '../segment/packed-batch.ts';
 import { ordinalOf, ordinalsMax, reportsMaxOf, segmentIdOf } from '../segment/position.ts';
 import {
   applyReport,
@@ -33,6 +33,7 @@ import {
   publishedMessages,
   publishedReports,
   type SharedSegment,
+  setInitialGroups,
   setLosses,
   setRow,
   setState,
@@ -215,10 +216,7 @@ function loadSealed(
     checkRows(folder, id, header, known);
     folder.removeLog(id);
     const shared = newSharedSegment(id, header.firstSequence, header.messages);
-    for (const [ordinal, group] of index.uint8('group').entries()) {
-      setState(shared, ordinal, 0, group);
-      shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
-    }
+    setInitialGroups(shared, index.uint8('group'));
     publish(shared, header.messages, header.reports, header.minSentAt, header.maxSentAt);
     if (header.reportedUntil !== null) keepReportsUntil(shared, header.reportedUntil);
     // A process that ended when it had made the files anew told the ledger nothing of it.
@@ -345,12 +343,13 @@ function loadReports(
 }
 
 function setHashes(columns: Columns, ordinal: number, hashSeed: number, account: number, body: string): void {
-  const texts = splitText(body);
+  let from = 0;
   for (let field = 0; field < fieldCount; field++) {
-    const name = fields[field];
-    const value = name === undefined ? undefined : texts[name];
+    const end = body.indexOf(partSeparator, from);
     const column = columns.hashes[field];
-    if (column !== undefined) column[ordinal] = hashOf(hashSeed, account, field, value);
+    // Of a field that no message has, no memory is written: it takes none.
+    if (column !== undefined && end > from) column[ordinal] = hashValue(hashSeed, account, field, body, from, end);
+    from = end + 1;
   }
 }
 

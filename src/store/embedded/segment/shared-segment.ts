@@ -228,6 +228,16 @@ export function setState(segment: SharedSegment, ordinal: number, sequence: numb
   if (newestReport[ordinal] !== place) Atomics.store(newestReport, ordinal, place);
 }
 
+/** Of a segment that no thread looks at yet: the groups that its messages were recorded with, by ordinal. */
+export function setInitialGroups({ groupCode, groupCounts }: SharedSegment, groups: Uint8Array): void {
+  for (let ordinal = 0; ordinal < groups.length; ordinal++) {
+    const group = groups[ordinal] ?? 0;
+    const code = groupCodeOf(group);
+    if (code !== 0) groupCode[ordinal] = code;
+    groupCounts[group] = (groupCounts[group] ?? 0) + 1;
+  }
+}
+
 /** Makes a report the newest of its message. */
 export function applyReport(shared: SharedSegment, ordinal: number, sequence: number, group: number): void {
   const before = groupOf(shared, ordinal);

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** What has to end before the bench does. */
 export type Ending = () => Promise<void>;
@@ -63,9 +63,10 @@ export class Program<Command extends object, Reply extends { readonly kind: stri
   readonly end: Ending;
   #output = '';
 
+  /** `module`: its path, or that from the bench's folder. */
   constructor(workplace: Workplace, module: string) {
     this.end = workplace.endWith(() => this.#kill());
-    this.#child = fork(join(import.meta.dirname, module), {
+    this.#child = fork(resolve(import.meta.dirname, module), {
       execPath: process.execPath,
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

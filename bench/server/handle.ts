@@ -1,8 +1,12 @@
 import { Program, type Workplace } from '../workplace.ts';
 import type { ServerCommand, ServerReply, ServerSettings } from './messages.ts';
+import { bundledServer } from './program.ts';
 
 type Kind = ServerReply['kind'];
 type ReplyOf<K extends Kind> = Extract<ServerReply, { readonly kind: K }>;
+
+/** Made when the first server starts. */
+let bundled: Promise<string> | undefined;
 
 /** A server process, seen from the bench. */
 export class ServerProcess {
@@ -18,7 +22,8 @@ export class ServerProcess {
 
   /** Resolves when the server listens. */
   static async start(workplace: Workplace, settings: ServerSettings): Promise<ServerProcess> {
-    const program = new Program<ServerCommand, ServerReply>(workplace, 'server/process.ts');
+    bundled ??= bundledServer();
+    const program = new Program<ServerCommand, ServerReply>(workplace, await bundled);
     const listening = expect(program, 'listening');
     // Not among the arguments, which every user of the machine can see.
     program.send({ kind: 'start', settings });

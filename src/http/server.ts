@@ -235,6 +235,8 @@ function refuseAmbiguous({ rawHeaders, headers, httpVersion, method, url }: Inco
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
     throw ambiguous('Transfer-Encoding', 'must be chunked alone');
+  // Whoever speaks no later version takes the body for what follows the request.
+  if (coding !== undefined && httpVersion === '1.0') throw ambiguous('Transfer-Encoding', 'is of HTTP/1.1');
   if (url?.includes('#')) throw ambiguous('path', 'must not have a fragment');
   if (url?.startsWith('*') && (method !== 'OPTIONS' || url !== '*')) throw ambiguous('path', 'is * for OPTIONS alone');
 }

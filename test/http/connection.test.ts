@@ -94,6 +94,10 @@ const ambiguous: readonly (readonly [what: string, head: string])[] = [
   ['two types of content', `POST ${logsPath} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`],
   ['HTTP/2.0', `GET ${logsPath} HTTP/2.0\r\nHost: a\r\n`],
   ['two Host headers of HTTP/1.0', `GET ${logsPath} HTTP/1.0\r\nHost: a\r\nHost: b\r\n`],
+  [
+    'a coding of HTTP/1.0',
+    `POST ${logsPath} HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n`,
+  ],
   ...['gzip, chunked', 'chunked, chunked', 'identity, chunked', 'x, Chunked'].map(
     coding =>
       [

@@ -87,6 +87,23 @@ function typeOf(option: TSchema): string {
   return String(type.const);
 }
 
+/**
+ * Tells whether `checked` would find nothing wrong with a value and give it as it is: of what is sound, and that is nearly
+ * everything, no more need be looked at, which takes a tenth of the time.
+ */
+export function soundCheckOf<Schema extends TSchema>(schema: Schema): SchemaCheck<Schema> {
+  return checkOf<Schema>(closed(schema));
+}
+
+/** The schema with no further fields in any of its objects. */
+function closed<Schema extends TSchema>(schema: Schema): Schema {
+  if (IsUnion(schema)) return { ...schema, anyOf: schema.anyOf.map(closed) };
+  if (IsArray(schema)) return { ...schema, items: closed(schema.items) };
+  if (!IsObject(schema)) return schema;
+  const properties = Object.entries(schema.properties).map(([name, field]) => [name, closed(field)] as const);
+  return { ...schema, properties: Object.fromEntries(properties), additionalProperties: false };
+}
+
 const validators = new WeakMap<TSchema, SchemaCheck<TSchema>>();
 
 /** Lengths are counted in code points, as the description of the API has them. */

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { Worker } from 'node:worker_threads';
 
 /** What each thread begins with. */
 const sources = {
@@ -11,10 +12,18 @@ const sources = {
 
 export type ThreadName = keyof typeof sources;
 
-/** All files of the bundle lie beside each other, whatever room their sources are in: see `scripts/bundle.ts`. */
-export function threadFile(name: ThreadName): URL {
+/**
+ * What a thread makes it soon drops; by default each would let 48 MiB of that pile up. It holds where V8 was not started
+ * with `--max-semi-space-size`, or `bin/sentlog` took that back.
+ */
+const youngGenerationMib = 12;
+
+/** Starts one; `workerData` is what it finds there. */
+export function startThread(name: ThreadName, workerData: unknown): Worker {
+  // All files of the bundle lie beside each other, whatever room their sources are in: see `scripts/bundle.ts`.
   const isSource = import.meta.url.endsWith('.ts');
-  return new URL(isSource ? sources[name] : `${basename(sources[name], '.ts')}.js`, import.meta.url);
+  const file = new URL(isSource ? sources[name] : `${basename(sources[name], '.ts')}.js`, import.meta.url);
+  return new Worker(file, { workerData, name, resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMib } });
 }
 
 /** What few threads ever need: to load it is an eighth of a thread's start. */

@@ -1,8 +1,8 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { EpochMs } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
 import type { OpenedFile } from '../../opened-file.ts';
-import { threadFile } from '../../threads.ts';
+import { startThread } from '../../threads.ts';
 import { Turns } from '../../turns.ts';
 import type { Grant } from '../rows.ts';
 import type { Use } from '../uses.ts';
@@ -79,7 +79,7 @@ export class GrantWriter {
   #start(): Worker {
     const { path, identity } = this.#file;
     const workerData: GrantStart = { path, identity };
-    const thread = new Worker(threadFile('grants'), { workerData });
+    const thread = startThread('grants', workerData);
     thread.on('message', (reply: GrantReply) => this.#settle(reply));
     // The next request starts another thread: what stopped this one (a full disk, say) may be over by then.
     thread.on('error', error => this.#fail(thread, error));

@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { Unavailable, Unusable, WrongValues } from '../../failures.ts';
-import { threadFile } from '../../threads.ts';
+import { startThread } from '../../threads.ts';
 import type { OutboxCall, OutboxReply, OutboxRequest, OutboxStart } from './messages.ts';
 
 type Asking = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void };
@@ -19,7 +19,7 @@ export class OutboxWorker {
   #isClosing = false;
 
   constructor(start: OutboxStart) {
-    const worker = new Worker(threadFile('outbox'), { workerData: start, name: 'outbox' });
+    const worker = startThread('outbox', start);
     this.#worker = worker;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.opened = promise;

@@ -1,10 +1,8 @@
-import { Worker } from 'node:worker_threads';
-import { threadFile } from '../../../threads.ts';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../../../threads.ts';
 import { InvalidBookmark, StoreUnavailable, StoreUnusable } from '../../store.ts';
 import { DamagedSegment, UnreadableSegment } from '../files/damage.ts';
 import type { Failure, ThreadData } from './messages.ts';
-
-const youngGenerationMib = 12;
 
 type Waiter = { readonly resolve: (answer: unknown) => void; readonly reject: (error: Error) => void };
 
@@ -43,12 +41,7 @@ export class Thread<Request extends { readonly type: string }, Reply> {
     onReply: (reply: Reply) => void,
     onCrash: (error: Error) => void,
   ) {
-    this.#worker = new Worker(threadFile(name), {
-      workerData: data,
-      name,
-      // What a thread makes it soon drops; by default each would let 48 MiB of that pile up.
-      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMib },
-    });
+    this.#worker = startThread(name, data);
     this.#worker.on('message', onReply);
     this.#worker.on('error', error => {
       const cause = error instanceof Error ? error : new Error(String(error));

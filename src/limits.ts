@@ -165,9 +165,12 @@ export const limits = Object.freeze({
   strangeWebhookSecretsMax: 1000,
   /** The vendor sends up to 2,000 reports in one webhook. */
   webhookBodyBytesMax: 4 * 1024 * 1024,
-  /** Reports of one webhook; characters of each, some hundred of them in truth, and of what stands around all of them. */
+  /**
+   * Reports of one webhook; characters of each, some hundred of them in truth and up to 24,000 where all of its 4,000 of
+   * `callbackData` are escaped; and of what stands around all of them.
+   */
   webhookReportsMax: 10_000,
-  webhookResultCharsMax: 64 * 1024,
+  webhookResultCharsMax: 32 * 1024,
   webhookFrameCharsMax: 16 * 1024,
 
   /** What whoever is told of traces and metrics may take for the last of them, each, when the server ends. */

@@ -108,11 +108,16 @@ export function priceSums({ prices }: Figures): readonly PriceSum[] {
       .filter(([, { count }]) => count !== 0)
       .map(([currency, { high, low, count }]) => ({
         currency,
-        ...(!Number.isNaN(high + low) && { sum: (high + low) / nanosPerUnit }),
+        ...(!Number.isNaN(high + low) && { sum: sumOf(high + low) }),
         count,
       }))
       .sort((a, b) => (a.currency < b.currency ? -1 : 1))
   );
+}
+
+/** Beyond what a double holds to the billionth, digits further than these depend on the order in which an engine added. */
+function sumOf(nanos: number): number {
+  return Number.isSafeInteger(nanos) ? nanos / nanosPerUnit : Number((nanos / nanosPerUnit).toPrecision(15));
 }
 
 export function bump<K>(counts: Map<K, number>, key: K, by: number): void {

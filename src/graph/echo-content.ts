@@ -7,12 +7,12 @@ import { sendContentSchema } from '../wire/send/send-content.ts';
 type Fields = Readonly<Record<string, unknown>>;
 
 const contentCheck = checkOf(sendContentSchema);
-const mediaTypes: Readonly<Record<string, string>> = {
-  image: 'IMAGE',
-  video: 'VIDEO',
-  audio: 'AUDIO',
-  file: 'DOCUMENT',
-};
+const mediaTypes: ReadonlyMap<unknown, string> = new Map([
+  ['image', 'IMAGE'],
+  ['video', 'VIDEO'],
+  ['audio', 'AUDIO'],
+  ['file', 'DOCUMENT'],
+]);
 
 /** What of an echo is about its sending, and no content. */
 const besides: ReadonlySet<string> = new Set(['mid', 'is_echo', 'app_id', 'metadata', 'seq']);
@@ -43,7 +43,7 @@ function split(raw: Fields): { readonly known?: object; readonly rest: Fields } 
   if (attached.length === 0) return { known: { type: 'TEXT', text }, rest };
   if (attached.length > 1 || text !== undefined) return { rest: raw };
   const { type, payload } = fieldsOf(attached[0]);
-  const media = mediaTypes[String(type)];
+  const media = mediaTypes.get(type);
   if (media !== undefined) return { known: { type: media, url: fieldsOf(payload).url }, rest };
   const template = type === 'template' ? templateOf(fieldsOf(payload)) : undefined;
   return { ...(template !== undefined && { known: { type: 'TEMPLATE', payload: template } }), rest };

@@ -43,7 +43,7 @@ export class WebhookReading {
     const { submission, flaws } =
       sound.submission === undefined ? lenient(writtenFields(said, text), needed, said) : { ...sound, flaws: [] };
     for (const flaw of flaws)
-      if (this.#flaws.length < violationsToldMax) this.#flaws.push(`${String(said.messageId)}: ${flaw}`);
+      if (this.#flaws.length < violationsToldMax) this.#flaws.push(`${named(said.messageId)}: ${flaw}`);
     if (submission !== undefined) this.#reports.push(submission);
   }
 
@@ -56,6 +56,9 @@ export class WebhookReading {
     return { reports: this.#reports, others: this.#others, flaws: this.#flaws };
   }
 }
+
+/** Whatever stands in the place of an id. */
+const named = (messageId: unknown) => (typeof messageId === 'string' ? messageId : JSON.stringify(messageId));
 
 const needed: ReadonlySet<string> = new Set(['messageId', '']);
 

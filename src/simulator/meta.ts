@@ -3,7 +3,7 @@ import type { EpochMs } from '../domain/message.ts';
 import { type Behaviour, behaviourNamed, behaviourOf, type GraphError } from './destinations.ts';
 import type { DrivenClock } from './driven-clock.ts';
 import { SeededRandom, seedOf } from './random.ts';
-import { isFields, refusalOf } from './refusals.ts';
+import { isFields, refusalOf, textOf } from './refusals.ts';
 import type { SimulatorTerms } from './terms.ts';
 
 /** A message that was sent, as only Meta knows it: what a log can be compared with. */
@@ -123,7 +123,7 @@ export class SimulatedMeta {
     const refusal = refusalOf(body);
     if (refusal !== undefined) return this.#refused(refusal);
     const recipient = Object.values(isFields(body.recipient) ? body.recipient : {})
-      .map(String)
+      .map(textOf)
       .join();
     const behaviour = behaviourOf(recipient) ?? this.#mixed(page, recipient);
     if (behaviour.connection === 'refused') return { kind: 'refused' };
@@ -151,7 +151,7 @@ export class SimulatedMeta {
   ): boolean {
     if (refusal === undefined) return false;
     if (refusal.times === undefined) return true;
-    const metadata = isFields(body.message) ? String(body.message.metadata ?? '') : '';
+    const metadata = isFields(body.message) ? textOf(body.message.metadata ?? '') : '';
     const key = keyOf(page, recipient, name, metadata);
     const times = (this.#refusals.get(key) ?? 0) + 1;
     if (times > refusal.times) {

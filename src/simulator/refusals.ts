@@ -16,6 +16,8 @@ const quickRepliesMax = 13;
 const metadataCharsMax = 1000;
 
 const messagingTypes: readonly unknown[] = [undefined, 'RESPONSE', 'UPDATE', 'MESSAGE_TAG', 'UTILITY'];
+const actions: readonly unknown[] = ['mark_seen', 'typing_on', 'typing_off', 'react', 'unreact'];
+const mediaTypes: readonly unknown[] = ['image', 'video', 'audio', 'file'];
 /** Others are refused since April 2026. */
 const tags: readonly unknown[] = ['HUMAN_AGENT', 'CUSTOMER_FEEDBACK'];
 
@@ -32,10 +34,7 @@ export function refusalOf(body: Fields): GraphError | undefined {
   const { recipient, message, sender_action: action, messaging_type: type, tag } = body;
   if (!isFields(recipient) || Object.keys(recipient).length === 0) return bad('The parameter recipient is required');
   if (message !== undefined && action !== undefined) return bad('Message cannot be sent with a sender action', 2018014);
-  if (action !== undefined)
-    return ['mark_seen', 'typing_on', 'typing_off', 'react', 'unreact'].includes(String(action))
-      ? undefined
-      : bad('Param sender_action is not valid');
+  if (action !== undefined) return actions.includes(action) ? undefined : bad('Param sender_action is not valid');
   if (!messagingTypes.includes(type)) return bad('Param messaging_type is not valid');
   if ((type === 'MESSAGE_TAG' || tag !== undefined) && !tags.includes(tag)) return bad('Invalid message tag');
   if (message === undefined) return bad('Neither a message nor a sender action', 2018015);
@@ -59,7 +58,7 @@ function messageRefusal(message: Fields): GraphError | undefined {
   if (attachment === undefined) return undefined;
   if (!isFields(attachment) || !isFields(attachment.payload)) return bad('Param attachment must have a payload');
   if (attachment.type === 'template') return templateRefusal(attachment.payload);
-  if (!['image', 'video', 'audio', 'file'].includes(String(attachment.type))) return bad('Invalid attachment type');
+  if (!mediaTypes.includes(attachment.type)) return bad('Invalid attachment type');
   return attachment.payload.url === undefined && attachment.payload.attachment_id === undefined
     ? bad('Param url is required')
     : undefined;
@@ -122,10 +121,15 @@ function buttonsRefusal(buttons: unknown): GraphError | undefined {
     if (button.type === 'postback' && !button.payload) return bad('Payload of a button is empty', 2018040);
     if (button.type === 'postback' && tooLong(button.payload, payloadCharsMax))
       return bad('Payload of a button is too long');
-    if (button.type === 'phone_number' && !String(button.payload).startsWith('+'))
+    if (button.type === 'phone_number' && !textOf(button.payload).startsWith('+'))
       return bad('A phone number must begin with +');
   }
   return undefined;
+}
+
+/** A value as text, whatever it is. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }
 
 export function isFields(value: unknown): value is Fields {

@@ -75,7 +75,7 @@ function checkedOneOf(
   if (!isPlainObject(value)) return refuse(path, `must be an object with a type: ${types.join(', ')}`);
   const property = path === '' ? 'type' : `${path}.type`;
   if (value.type === undefined || value.type === null) return refuse(property, 'is required');
-  const chosen = options[types.indexOf(String(value.type))];
+  const chosen = typeof value.type === 'string' ? options[types.indexOf(value.type)] : undefined;
   if (chosen === undefined) return refuse(property, `must be one of ${types.join(', ')}`);
   return checked(chosen, value, path, violations, further);
 }

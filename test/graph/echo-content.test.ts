@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { graphBody, isRefusal } from '../../src/graph/bodies.ts';
 import { contentOfEcho } from '../../src/graph/echo-content.ts';
 import { limits } from '../../src/limits.ts';
+import { isFields } from '../../src/simulator/refusals.ts';
 import { sendContentSchema } from '../../src/wire/send/send-content.ts';
+import { oddlyChanged } from '../support/odd-json.ts';
 import { contents } from '../support/send-contents.ts';
 
 const check = Compile(sendContentSchema);
@@ -89,12 +91,17 @@ describe('the content of an echo', () => {
     const templates = fc.record({
       attachments: fc.array(fc.record({ type: fc.constant('template'), payload: fc.jsonValue() })),
     });
+    const odd = fc
+      .constantFrom(...contents.filter(comesBack).map(echoOf))
+      .chain(echo => oddlyChanged(echo, ['type', 'image', 'template']))
+      .filter(isFields);
     fc.assert(
-      fc.property(fc.oneof(messages, templates), message => {
+      fc.property(fc.oneof(messages, templates, odd), message => {
         const json = contentOfEcho(message);
         expect(typeof JSON.parse(json).type).toBe('string');
         expect(Buffer.byteLength(json)).toBeLessThanOrEqual(limits.contentBytesMax);
       }),
+      { numRuns: 1000 },
     );
   });
 });

@@ -7,6 +7,7 @@ import { deliveryJson, deliveryXml, seenJson, simulatedReport } from '../../simu
 import { readWebhook } from '../../src/http/body/webhook-reports.ts';
 import { ApiError } from '../../src/http/errors.ts';
 import { limits } from '../../src/limits.ts';
+import { oddlyChanged } from '../support/odd-json.ts';
 import { webhookReports } from '../support/webhook-reports.ts';
 
 const sentAt = Date.parse('2026-03-01T12:00:00Z');
@@ -43,6 +44,21 @@ describe('a webhook of delivery reports', () => {
     const further = { ...status, by: { whom: 'x' } };
     const [kept] = webhookReports(JSON.stringify({ results: [{ messageId: 'm', status: further }] }), 'json').reports;
     expect(kept).toEqual({ ...plain, status: { ...plain?.status, furtherJson: '{"by":{"whom":"x"}}' } });
+  });
+
+  test('whatever stands in a report, and wherever → read, counted, or told as amiss', () => {
+    const status = { groupId: 3, groupName: 'DELIVERED', id: 5, name: 'DELIVERED_TO_HANDSET', description: 'd' };
+    const error = { groupId: 0, groupName: 'OK', id: 0, name: 'NO_ERROR', description: 'n', permanent: false };
+    const price = { pricePerMessage: 0.1, currency: 'EUR' };
+    const doneAt = '2026-03-01T12:00:00.000+0000';
+    const odd = oddlyChanged({ messageId: 'm', status, error, price, doneAt, seenAt: doneAt });
+    fc.assert(
+      fc.property(odd, result => {
+        const read = webhookReports(JSON.stringify({ results: [result] }), 'json');
+        expect(read.reports.length + read.others + read.flaws.length).toBeGreaterThan(0);
+      }),
+      { numRuns: 1000 },
+    );
   });
 
   /** As no double can hold it, or no program writes it that parsed it before. */

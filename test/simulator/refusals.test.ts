@@ -2,9 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { graphBody, isRefusal } from '../../src/graph/bodies.ts';
 import { limits } from '../../src/limits.ts';
-import { refusalOf } from '../../src/simulator/refusals.ts';
+import { DrivenClock } from '../../src/simulator/driven-clock.ts';
+import { SimulatedMeta } from '../../src/simulator/meta.ts';
+import { isFields, refusalOf } from '../../src/simulator/refusals.ts';
+import { defaultTerms } from '../../src/simulator/terms.ts';
 import type { SendContent } from '../../src/wire/send/send-content.ts';
 import { parseSendRequest } from '../../src/wire/send/send-request.ts';
+import { oddlyChanged } from '../support/odd-json.ts';
 import { contents, quickReplies } from '../support/send-contents.ts';
 
 type Message = { readonly content: object; readonly quickReplies?: readonly object[]; readonly messageId?: string };
@@ -211,4 +215,27 @@ describe('what is taken to be sent, and what the simulated Meta takes of it', ()
     expect(refused({ text: 'Hello', metadata: '😀'.repeat(1000) })).toBeUndefined();
     expect(refused({ text: 'Hello', metadata: '😀'.repeat(1001) })).toContain('metadata');
   });
+});
+
+it('whatever stands in a call, and wherever → answered, as Graph does', () => {
+  const meta = new SimulatedMeta(new DrivenClock(() => now), defaultTerms, () => {});
+  const asked = {
+    messages: contents.map(content => ({ sender: '1', destinations: [{ to: 'delivered' }], content, quickReplies })),
+  };
+  const bodies = (parseSendRequest(asked, now).value?.messages ?? []).map(({ contentJson, quickRepliesJson = '' }) =>
+    graphBody({
+      messageId: 'm',
+      destination: 'delivered',
+      content: JSON.parse(contentJson),
+      quickReplies: JSON.parse(quickRepliesJson),
+    }),
+  );
+  expect(bodies).toHaveLength(contents.length);
+  const odd = fc.constantFrom(...bodies).chain(body => oddlyChanged(body, ['id', 'type', 'payload', 'phone_number']));
+  fc.assert(
+    fc.property(odd.filter(isFields), body => {
+      expect(meta.send('1', body).kind).toBe('answer');
+    }),
+    { numRuns: 1000 },
+  );
 });

@@ -8,7 +8,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { limits } from '../limits.ts';
-import { type Access, Admission } from './admission/admission.ts';
+import { Admission } from './admission/admission.ts';
 import { Refusals } from './admission/refusals.ts';
 import { Standing } from './admission/standing.ts';
 import { compressed } from './answer/compression.ts';
@@ -28,6 +28,7 @@ import { senderRoutes } from './management/senders.ts';
 import { OtherMethods } from './methods.ts';
 import { PagePasses } from './page/page-passes.ts';
 import { PageSessions } from './page/page-sessions.ts';
+import { clientNetwork } from './rate-limit/rate-limit.ts';
 import { requestId } from './request-id.ts';
 import { type Answer, jsonType, type OpenCall, type Route } from './route.ts';
 import { authRoutes } from './routes/auth.ts';
@@ -124,7 +125,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     refusals.end();
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, refusals));
-  for (const route of routes) register(app, route, admission, standing);
+  for (const route of routes) register(app, route, { admission, standing, answers });
   return app;
 }
 
@@ -185,15 +186,14 @@ function acceptAnyBody(app: FastifyInstance): void {
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
 }
 
-function register(app: FastifyInstance, route: Route, admission: Admission, standing: Standing): void {
+type Entry = { readonly admission: Admission; readonly standing: Standing; readonly answers: HeldAnswers };
+
+function register(app: FastifyInstance, route: Route, entry: Entry): void {
   app.route({
     method: route.method,
     url: route.path,
     handler: async (request, reply) => {
-      const answer =
-        route.access === undefined
-          ? await route.answer({ request, reply })
-          : await answered(route, { request, reply }, admission, standing);
+      const answer = await answered(route, { request, reply }, entry);
       if (answer === undefined) return reply.code(reply.statusCode === 304 ? 304 : 204).send();
       if (answer === '') return reply.send();
       if (!reply.hasHeader('content-type')) reply.type(jsonType);
@@ -202,16 +202,19 @@ function register(app: FastifyInstance, route: Route, admission: Admission, stan
   });
 }
 
-/** The answer to a caller who is let in. */
-async function answered(
-  { access, answer, isWatched }: Extract<Route, { readonly access: Access }>,
-  { request, reply }: OpenCall,
-  admission: Admission,
-  standing: Standing,
-): Promise<Answer> {
-  const call = { request, reply, principal: await admission.admit(request, reply, access) };
-  const lost = isWatched === true ? new AbortController().signal : standing.watch(call, access.scope);
-  return answer({ ...call, lost });
+/** The answer to whoever calls, or to a caller who is let in; what is made for it is held until it has left. */
+async function answered(route: Route, call: OpenCall, { admission, standing, answers }: Entry): Promise<Answer> {
+  const { request, reply } = call;
+  if (route.access === undefined) {
+    const answer = await route.answer(call);
+    answers.holdText(clientNetwork(request.ip), reply.raw, answer);
+    return answer;
+  }
+  const admitted = { ...call, principal: await admission.admit(request, reply, route.access) };
+  const lost = route.isWatched ? new AbortController().signal : standing.watch(admitted, route.access.scope);
+  const answer = await route.answer({ ...admitted, lost });
+  answers.holdText(admitted.principal.account.id, reply.raw, answer);
+  return answer;
 }
 
 /** A name or an address, and a port (RFC 9110, 7.2); empty where there is none. No comma, which may part two. */

@@ -36,12 +36,12 @@ class HeldByConnections {
 }
 
 /** Over a socket of the file system, of which the system holds little: what is not read stays with the server. */
-async function unread(path: string): Promise<Socket> {
+async function unread(path: string, url = `${logsPath}?limit=${logsOfPage}`): Promise<Socket> {
   const socket = connect(path);
   await once(socket, 'connect');
   socket.on('error', () => {});
   socket.pause();
-  socket.write(`GET ${logsPath}?limit=${logsOfPage} HTTP/1.1\r\nHost: x\r\nAuthorization: App one\r\n\r\n`);
+  socket.write(`GET ${url} HTTP/1.1\r\nHost: x\r\nAuthorization: App one\r\n\r\n`);
   onTestFinished(() => void socket.destroy());
   return socket;
 }
@@ -83,6 +83,32 @@ test('forty connections that do not read their pages → all of them together ho
   expect(whole * pageBytesMin).toBeLessThanOrEqual(answersBytesMax);
   for (const socket of sockets) socket.destroy();
   await until(() => held.bytes === 0);
+});
+
+test('forty connections that do not read what became of a message → they hold no more than may be held', async () => {
+  const bytesMax = 4 * mebibyte;
+  const log = new TestServer({ answersBytesMax: bytesMax });
+  onTestFinished(() => log.app.close());
+  await log.record([message('m1')]);
+  const folder = new SqliteLog();
+  onTestFinished(() => folder.remove());
+  const path = join(folder.dataDir, 'socket');
+  await log.app.listen({ path });
+  const held = new HeldByConnections(log);
+  const history = log.store.history.bind(log.store);
+  let answers = 0;
+  log.store.history = async (...args) => {
+    const found = await history(...args);
+    answers++;
+    // As long as it is of a message that was reported on two hundred times, in many words.
+    return found && { ...found, timeline: found.timeline.flatMap(one => Array(3000).fill(one)) };
+  };
+  for (let i = 0; i < connections; i++) await unread(path, '/messenger/1/messages/m1');
+  await until(() => answers === connections);
+  await otherPage(path);
+  held.look();
+  expect(held.most).toBeGreaterThan(bytesMax / 2);
+  expect(held.most).toBeLessThanOrEqual(bytesMax);
 });
 
 async function otherPage(socketPath: string): Promise<string> {

@@ -14,7 +14,7 @@ import { Folder, holdsLog } from '../store/embedded/files/folder.ts';
 import { FolderLock, refusePartial } from '../store/embedded/files/folder-lock.ts';
 import { refuseOtherKinds } from '../store/embedded/files/kinds.ts';
 import { closeToOthers } from '../store/embedded/files/privacy.ts';
-import { giveUpReserveIfFull } from '../store/embedded/files/reserve.ts';
+import { keepRoomToOpen, makeRoomToOpen } from '../store/embedded/files/reserve.ts';
 import { namesAccounts, seedOf } from '../store/embedded/log/log-file.ts';
 import type { StoreObserver } from '../store/store.ts';
 import { MadeFiles } from './made-files.ts';
@@ -25,7 +25,15 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
   await using parts = new AsyncDisposableStack();
   refusePartial(config.dataDir);
   refuseOtherKinds(config.dataDir);
-  giveUpReserveIfFull(config.dataDir);
+  const removed = makeRoomToOpen(config.dataDir);
+  if (removed > 0)
+    observer.note({
+      level: 'warn',
+      message: 'the disk is full: files that are made again later gave way',
+      detail: { removed },
+    });
+  // After all else: what is opened last is closed first.
+  parts.defer(() => keepRoomToOpen(config.dataDir));
   const pathOf = (name: string) => join(config.dataDir, name);
   const made = new MadeFiles(config.dataDir, reason =>
     observer.note({ level: 'warn', message: 'which databases were made cannot be noted', detail: { reason } }),

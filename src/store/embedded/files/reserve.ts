@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { nodeCrypto } from '../../../threads.ts';
 import { StoreUnavailable } from '../../store.ts';
+import { isOutage } from './damage.ts';
 import { type Disk, systemDisk, writeWhole } from './disk.ts';
 
 /** What opening every file of a data folder may take on the disk: SQLite makes files beside each that it reads. */
@@ -52,10 +53,49 @@ export class Reserve {
   }
 }
 
-/** Before anything of the data folder is opened: where the disk is full, gives up what was reserved for this. */
-export function giveUpReserveIfFull(dataDir: string): void {
+/** What readers do without, and a segment gets again once there is room. */
+const sparedName = /\.(?:facets|words)$/;
+
+/**
+ * Before anything of the data folder is opened: where the disk is full, gives up what was reserved for this. Others may have
+ * taken that after an earlier start: then files that can be made again go, those of the oldest segments first. Gives how many.
+ */
+export function makeRoomToOpen(dataDir: string, disk: Disk = systemDisk): number {
+  const isFull = () => disk.freeBytes(dataDir) < reserveBytes;
+  if (!disk.exists(dataDir) || !isFull()) return 0;
+  disk.remove(pathIn(dataDir));
+  const segments = join(dataDir, 'segments');
+  const spared = disk.exists(segments) ? disk.list(segments).filter(name => sparedName.test(name)) : [];
+  let gone = 0;
+  for (const name of spared.sort()) {
+    if (!isFull()) break;
+    disk.remove(join(segments, name));
+    gone++;
+  }
+  return gone;
+}
+
+/** Less than this opens no log. */
+const keptBytesMin = 64 * 1024;
+
+/**
+ * After all of the data folder was closed: where the disk is full, keeps what that has freed for the next start. SQLite
+ * removes files that it will make again, and whoever fills the disk would take their room.
+ */
+export function keepRoomToOpen(dataDir: string, disk: Disk = systemDisk): void {
+  if (!disk.exists(dataDir) || hasRoom(disk, dataDir)) return;
   const path = pathIn(dataDir);
-  if (systemDisk.exists(path) && systemDisk.freeBytes(dataDir) < reserveBytes) systemDisk.remove(path);
+  for (
+    let bytes = Math.min(reserveBytes, disk.freeBytes(dataDir));
+    bytes >= keptBytesMin;
+    bytes = Math.floor(bytes / 2)
+  )
+    try {
+      return writeWhole(disk, path, [nodeCrypto().randomFillSync(Buffer.alloc(bytes))]);
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+      disk.remove(`${path}.tmp`);
+    }
 }
 
 /** Whether anything may be written that is not needed to read and to drop. */

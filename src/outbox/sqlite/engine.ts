@@ -106,7 +106,7 @@ class SqliteOutbox implements Outbox {
   }
 
   receive(events: readonly Receipt[], now: EpochMs): Promise<void> {
-    return this.#ask({ call: 'receive', events, now });
+    return this.#ask({ call: 'receive', events: JSON.stringify(events), now });
   }
 
   lapse(now: EpochMs): Promise<boolean> {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
 import { isReadOnlyFile, Unavailable, Unusable } from '../../failures.ts';
 import { OpenedFile } from '../../opened-file.ts';
+import type { Receipt } from '../outbox.ts';
 import type { FailedBy, OutboxCall, OutboxReply, OutboxRequest, OutboxStart } from './messages.ts';
 import { openOutboxFile } from './outbox-file.ts';
 import { Queue } from './queue.ts';
@@ -48,7 +49,7 @@ function performer({ rows, receipts, reports, telling, queue }: Opened) {
       case 'settle':
         return queue.settle(asked.results, asked.now);
       case 'receive':
-        for (const event of asked.events) receipts.receive(event, asked.now);
+        for (const event of receiptsIn(asked.events)) receipts.receive(event, asked.now);
         return undefined;
       case 'lapse': {
         receipts.forget(asked.now);
@@ -75,6 +76,11 @@ function performer({ rows, receipts, reports, telling, queue }: Opened) {
         return performReports(reports, asked);
     }
   };
+}
+
+/** This process wrote it: the types are those of `Outbox`. */
+function receiptsIn(events: string): readonly Receipt[] {
+  return JSON.parse(events);
 }
 
 function performReports(reports: ReportRows, asked: ReportCall): unknown {

@@ -1,6 +1,5 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
-import { fieldSources } from '../wire/json-source.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -10,7 +9,7 @@ export type PageReceipt = { readonly page: string; readonly psid: string; readon
       readonly kind: 'echo';
       readonly mid: string;
       readonly metadata?: string;
-      /** The message as Meta tells it, and as it is written, where the body was. */
+      /** The message as Meta tells it, and its event as it is written, where the body was. */
       readonly message: Fields;
       readonly text?: string;
     }
@@ -47,12 +46,11 @@ function receiptOf(page: string, event: Fields, text: unknown, receivedAt: Epoch
     const fields = fieldsOf(message);
     const { is_echo: isEcho, mid, metadata } = fields;
     if (isEcho !== true || typeof mid !== 'string' || recipient === undefined) return undefined;
-    const written = typeof text === 'string' ? fieldSources(text).get('message')?.text : undefined;
     const known = { page, psid: recipient, at: given ?? receivedAt, mid, message: fields };
     return {
       kind: 'echo',
       ...known,
-      ...(written !== undefined && { text: written }),
+      ...(typeof text === 'string' && { text }),
       ...(typeof metadata === 'string' && { metadata }),
     };
   }
@@ -68,8 +66,14 @@ function receiptOf(page: string, event: Fields, text: unknown, receivedAt: Epoch
   return watermark === undefined ? undefined : { kind: 'read', page, psid: sender, at: given ?? watermark, watermark };
 }
 
+const none: Fields = {};
+
 function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+  return isFields(value) ? value : none;
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -33,14 +33,15 @@ export function receiptsOf(
 /** A message that somebody else sent, as far as Meta tells of it. */
 function foreignMessage({ page, psid, mid, at, message, text }: Extract<PageReceipt, { kind: 'echo' }>): Outgoing {
   const { app_id: app } = message;
-  const written = text === undefined ? undefined : fieldSources(text).get('app_id')?.text;
+  const source = text === undefined ? undefined : fieldSources(text).get('message')?.text;
+  const written = source === undefined ? undefined : fieldSources(source).get('app_id')?.text;
   const applicationId = typeof app === 'number' ? (written ?? String(app)) : typeof app === 'string' ? app : '';
   return {
     messageId: idOf(mid),
     isIdGiven: true,
     sender: page,
     destination: psid,
-    contentJson: contentOfEcho(message, text),
+    contentJson: contentOfEcho(message, source),
     ...(applicationId !== '' && applicationId.length <= limits.idCharsMax && { applicationId }),
     dueAt: at,
     expiresAt: at + limits.sendValidityMs,

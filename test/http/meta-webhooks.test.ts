@@ -206,7 +206,7 @@ describe('a webhook', () => {
         const read = outline && ended(readMetaEvents(outline));
         // Beside the receipts of the whole body each echo has what is written.
         const receipts = read && receiptsIn(read.body, now);
-        const messages = receipts?.map(one => (one.kind === 'echo' ? JSON.parse(one.text ?? '') : undefined));
+        const messages = receipts?.map(one => (one.kind === 'echo' ? JSON.parse(one.text ?? '').message : undefined));
         const whole = receiptsIn(JSON.parse(text), now);
         expect(receipts?.map(one => ({ ...one, text: undefined }))).toEqual(whole);
         expect(messages).toEqual(whole?.map(one => (one.kind === 'echo' ? one.message : undefined)));

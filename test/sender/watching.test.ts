@@ -35,3 +35,15 @@ it('events of several pages → each for the accounts it was proven for; foreign
     ['2', 'read', [8]],
   ]);
 });
+
+it('a foreign message → its numbers as they are written, whatever a double makes of them', () => {
+  const text =
+    '{"sender":{"id":"p"},"recipient":{"id":"q"},"timestamp":1,' +
+    '"message":{"is_echo":true,"mid":"mid","app_id":26390203743090123456,"text":"a","more":1.10}}';
+  const body = { object: 'page', entry: [{ id: 'p', messaging: [JSON.parse(text)], texts: [text] }] };
+  const both = new Map([['p', [7]]]);
+  const [receipt] = receiptsOf(receiptsIn(body, 2) ?? [], both, both);
+  const foreign = receipt?.kind === 'echo' ? receipt.foreign : undefined;
+  expect(foreign?.message.applicationId).toBe('26390203743090123456');
+  expect(foreign?.message.contentJson).toBe('{"more":1.10,"type":"TEXT","text":"a"}');
+});

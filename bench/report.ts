@@ -39,7 +39,8 @@ function method({ rounds, spread: order }: ReportHead): string {
   Each round starts fresh server processes; the order of the drivers turns round from one to the next.
   A ratio is that of figures of the same round.
 - Every driver is a server of its own process behind the same HTTP routes, with the same authentication, bundled
-  as the package's program is. The load generator is a third process on the same machine, on 127.0.0.1.
+  as the package's program is and started with the arguments that \`sentlog serve\` gives Node. The load generator is a
+  third process on the same machine, on 127.0.0.1.
 - *One SQLite file* is a table with an index for each filter, WAL, \`synchronous=FULL\`, one transaction a batch.
   *sentlog over PostgreSQL* has 16 connections a process, of which 8 record, and the same server. *One PostgreSQL table*
   has the same columns and indexes; batches go in by \`unnest\`, over 8 connections; default settings but for

@@ -53,6 +53,9 @@ export class Workplace {
 
 const outputCharsMax = 20_000;
 
+/** Node's arguments and variables of a program. */
+export type Started = { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> };
+
 /**
  * A program of the bench in a process of its own, talking by messages. `Reply` is what the program sends; both sides
  * are of one version of one source, so messages are taken as they come.
@@ -64,11 +67,12 @@ export class Program<Command extends object, Reply extends { readonly kind: stri
   #output = '';
 
   /** `module`: its path, or that from the bench's folder. */
-  constructor(workplace: Workplace, module: string) {
+  constructor(workplace: Workplace, module: string, started: Started = {}) {
     this.end = workplace.endWith(() => this.#kill());
     this.#child = fork(resolve(import.meta.dirname, module), {
       execPath: process.execPath,
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      execArgv: [...(started.args ?? ['--disable-warning=ExperimentalWarning'])],
+      env: { ...process.env, ...started.env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr])

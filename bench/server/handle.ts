@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { servedArgs, servedEnv } from '../../test/support/as-served.ts';
 import { Program, type Workplace } from '../workplace.ts';
 import type { ServerCommand, ServerReply, ServerSettings } from './messages.ts';
 import { bundledServer } from './program.ts';
@@ -23,7 +25,11 @@ export class ServerProcess {
   /** Resolves when the server listens. */
   static async start(workplace: Workplace, settings: ServerSettings): Promise<ServerProcess> {
     bundled ??= bundledServer();
-    const program = new Program<ServerCommand, ServerReply>(workplace, await bundled);
+    const compiled = join(workplace.folder, 'compiled');
+    const program = new Program<ServerCommand, ServerReply>(workplace, await bundled, {
+      args: servedArgs(),
+      env: { NODE_COMPILE_CACHE: compiled, ...servedEnv },
+    });
     const listening = expect(program, 'listening');
     // Not among the arguments, which every user of the machine can see.
     program.send({ kind: 'start', settings });

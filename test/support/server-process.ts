@@ -2,22 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sameProcess, servedArgs, servedEnv } from './as-served.ts';
 import { LogCalls } from './log-calls.ts';
 import { program } from './program.ts';
 
-/**
- * With the one, the program starts itself in no other process on any Node: a signal goes to the server itself. The others are
- * what it gives a server, which need not begin anew for that.
- */
-const sameProcess = ['--disable-warning=ExperimentalWarning'];
-/** As in `bin/sentlog`: Node ends where V8 does not know an option. */
-const growth = (percent: number) =>
-  process.versions.node.startsWith('26.') ? [`--heap-growing-percent=${percent}`] : [];
-const asServed = ({ SENTLOG_CARRIER: carrier }: Settings) => [
-  ...[...sameProcess, '--max-semi-space-size=8'],
-  ...growth(carrier === 'graph' ? 50 : 20),
-];
-const servedEnv = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '4194304', MALLOC_ARENA_MAX: '2' };
 /** A start from sources that nothing has compiled takes 4 s of CPU: a minute and more where forty others are at work. */
 const startTimeoutMs = 300_000;
 
@@ -143,7 +131,7 @@ export class ServerHome {
 
   /** Starts `sentlog serve`, whatever becomes of it. */
   launch({ settings = {}, through = [], nodeArgs = [], env = {} }: LaunchOptions = {}): ServerProcess {
-    const flags = asServed({ ...this.#settings, ...settings });
+    const flags = servedArgs({ ...this.#settings, ...settings }.SENTLOG_CARRIER);
     const command = [...through, process.execPath, ...flags, ...nodeArgs, program, 'serve'];
     return this.#spawn(command, { ...servedEnv, ...testSettings, ...settings, ...env });
   }

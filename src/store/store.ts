@@ -50,6 +50,9 @@ export interface Store {
    */
   record(batch: RecordBatch): Promise<RecordOutcome>;
 
+  /** How many records whoever has many had best hand over at once; absent where it is as many as may be. */
+  readonly batchRecords?: number;
+
   /**
    * One page of logs.
    *

@@ -45,34 +45,41 @@ async function ended(sending: ClientRequest): Promise<object> {
   return JSON.parse(body);
 }
 
-test('a body that the store is slow to take → it has two batches of half a megabyte, and no more is read', async () => {
-  const { log, sending } = await upload();
-  const underWay = { batches: 0, chars: 0 };
-  const most = { ...underWay };
-  const record = log.store.record.bind(log.store);
-  // Nothing is taken until the caller is held up.
-  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-  log.store.record = async batch => {
-    const chars = batch.submissions.reduce((sum, { contentJson = '' }) => sum + contentJson.length, 0);
-    underWay.batches++;
-    underWay.chars += chars;
-    most.batches = Math.max(most.batches, underWay.batches);
-    most.chars = Math.max(most.chars, underWay.chars);
-    await begun;
-    const outcome = await record(batch);
-    underWay.batches--;
-    underWay.chars -= chars;
-    return outcome;
-  };
-  const first = lines;
-  const sent = send(sending, 40 * mebibyte);
-  await until(() => sending.writableNeedDrain && underWay.batches === 2);
-  begin();
-  await sent;
-  expect(await ended(sending)).toMatchObject({ recorded: lines - first });
-  expect(most).toEqual({ batches: 2, chars: expect.any(Number) });
-  expect(most.chars).toBeLessThan(1.1 * mebibyte);
-});
+test.each([
+  [2, 'half a megabyte', {}],
+  [20, 'a tenth of that', { batchRecords: 100 }],
+])(
+  'a body that the store is slow to take → it has %i batches of %s, and no more is read',
+  async (batches, _, asked) => {
+    const { log, sending } = await upload();
+    Object.assign(log.store, asked);
+    const underWay = { batches: 0, chars: 0 };
+    const most = { ...underWay };
+    const record = log.store.record.bind(log.store);
+    // Nothing is taken until the caller is held up.
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    log.store.record = async batch => {
+      const chars = batch.submissions.reduce((sum, { contentJson = '' }) => sum + contentJson.length, 0);
+      underWay.batches++;
+      underWay.chars += chars;
+      most.batches = Math.max(most.batches, underWay.batches);
+      most.chars = Math.max(most.chars, underWay.chars);
+      await begun;
+      const outcome = await record(batch);
+      underWay.batches--;
+      underWay.chars -= chars;
+      return outcome;
+    };
+    const first = lines;
+    const sent = send(sending, 40 * mebibyte);
+    await until(() => sending.writableNeedDrain && underWay.batches === batches);
+    begin();
+    await sent;
+    expect(await ended(sending)).toMatchObject({ recorded: lines - first });
+    expect(most).toEqual({ batches, chars: expect.any(Number) });
+    expect(most.chars).toBeLessThan(mebibyte + batches * text.length);
+  },
+);
 
 test.each([
   ['sound', soundLine, 8 * mebibyte],

@@ -1,9 +1,10 @@
 import type { Store, StoreUnavailable } from '../../src/store/store.ts';
 
-type CountedCall = Exclude<keyof Store, 'watch' | 'close'>;
+type CountedCall = Exclude<keyof Store, 'watch' | 'close' | 'batchRecords'>;
 
 /** A store whose calls are counted and can be made to fail; it may still be opening when it is called first. */
 export class WatchedStore implements Store {
+  batchRecords?: number;
   /** How often each call was made; a refused request must leave them as they were. */
   readonly calls: Record<CountedCall, number> = {
     record: 0,

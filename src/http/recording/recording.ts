@@ -10,12 +10,12 @@ import type { RecordCounts } from '../metrics/metrics.ts';
 import { RejectionList } from './rejection-list.ts';
 
 /**
- * Batches of one request that the store has at once: one that it works on and the next. What is under way lives through
- * young collections, and has the heap grow by a multiple of it.
+ * What of one request the store has at once, in batches of the greatest length: one that it works on and the next. What is
+ * under way lives through young collections, and has the heap grow by a multiple of it.
  */
 const batchesUnderWayMax = 2;
 
-/** Characters of records in one batch: a thousand of them with the longest content would be 64 MiB, several times over. */
+/** Characters of records in such a batch: a thousand of them with the longest content would be 64 MiB, several times over. */
 const batchCharsMax = 512 * 1024;
 
 /** Violations of a 400 that says why every record was rejected. */
@@ -50,6 +50,8 @@ export class Recording {
   #failure: { readonly error: unknown } | undefined;
 
   readonly #lost: AbortSignal;
+  /** Into how many the greatest batch is cut for this store. */
+  readonly #parts: number;
 
   /** `lost` aborts, with an `ApiError`, when the caller is shut out: nothing is recorded from then on. */
   constructor(deps: Deps, principal: Principal, lost: AbortSignal) {
@@ -57,6 +59,7 @@ export class Recording {
     this.#principal = principal;
     this.#mayRead = allows(principal, 'messenger:logs:read');
     this.#lost = lost;
+    this.#parts = Math.ceil(limits.batchRecordsMax / (deps.store.batchRecords ?? limits.batchRecordsMax));
   }
 
   /** Whether the batch is now full. */
@@ -86,13 +89,16 @@ export class Recording {
     this.#batch.submissions.push(submission);
     this.#batch.indexes.push(index);
     this.#batchChars += line.text.length;
-    return this.#batch.submissions.length >= limits.batchRecordsMax || this.#batchChars >= batchCharsMax;
+    return (
+      this.#batch.submissions.length * this.#parts >= limits.batchRecordsMax ||
+      this.#batchChars * this.#parts >= batchCharsMax
+    );
   }
 
   /** Hands over what has gathered; waits while the store has enough of this request already. */
   async flush(): Promise<void> {
     // The oldest is done first.
-    for (const [oldest] = this.#underWay; this.#underWay.size >= batchesUnderWayMax; ) await oldest;
+    for (const [oldest] = this.#underWay; this.#underWay.size >= batchesUnderWayMax * this.#parts; ) await oldest;
     if (this.#failure !== undefined) throw this.#failure.error;
     this.#lost.throwIfAborted();
     if (this.#batch.submissions.length === 0) return;

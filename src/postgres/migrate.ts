@@ -40,6 +40,12 @@ export async function migrate(
   return opening({ url, schema }, async session => {
     const [[version] = []] = await session.query(`SELECT current_setting('server_version_num')::integer`);
     if (integer(version) < versionMin) throw new Unusable('the log needs PostgreSQL 14 or later');
+    const [[encoding] = []] = await session.query(`SELECT current_setting('server_encoding')`);
+    // What cannot be encoded there would fail later, record by record.
+    if (encoding !== 'UTF8')
+      throw new Unusable(
+        `the log needs a database in UTF-8, and this one is in ${encoding}: create one with ENCODING 'UTF8'`,
+      );
     if (isUpToDate(await stepsIn(session), steps)) return [];
     await session.run(`SET lock_timeout = ${migrationMsMax}; SELECT pg_advisory_lock(${lockKey('migration')})`);
     await session.run(`SET lock_timeout = ${stepLockMsMax}`);

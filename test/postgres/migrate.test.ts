@@ -36,6 +36,20 @@ function next(step: Partial<Migration> = {}): readonly Migration[] {
   return [...migrations, { number, name: 'next', sql: 'ALTER TABLE api_key ADD COLUMN note text', ...step }];
 }
 
+test.each(['LATIN1', 'SQL_ASCII'])(
+  'a database in %s → refused at the start, which says what is needed, and nothing is made there',
+  async encoding => {
+    const name = `in_${encoding.toLowerCase()}`;
+    await query(`CREATE DATABASE ${name} ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`);
+    const other = new URL(url);
+    other.pathname = `/${name}`;
+    const opened = openPostgresStore({ url: other.href, poolSize: 2, observer: new Witness() });
+    await expect(opened).rejects.toThrow(Unusable);
+    await expect(opened).rejects.toThrow(`in UTF-8, and this one is in ${encoding}`);
+    expect(await server.query(`SELECT to_regnamespace('sentlog') AS there`, other.href)).toEqual([{ there: null }]);
+  },
+);
+
 test('every step → numbered without a gap, and taken once by many at once', async () => {
   expect(migrations.map(({ number }) => number)).toEqual(migrations.map((_, i) => i + 1));
   expect((await migrationStatus(target())).every(step => step.appliedAt === undefined)).toBe(true);

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { AccountsError } from '../../src/accounts/rows.ts';
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { refuseEmptied } from '../../src/accounts/sqlite/accounts-file.ts';
@@ -11,7 +11,7 @@ import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
 import { openOutboxFile } from '../../src/outbox/sqlite/outbox-file.ts';
 import { SqliteSenderRows } from '../../src/senders/sender-file.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { openFile } from './places.ts';
+import { basic, openFile } from './places.ts';
 
 const newPath = () => join(temporaryFolder(), 'accounts.db');
 
@@ -167,4 +167,34 @@ test('a file that is empty → refused where there is a log; one that is not the
   refuseEmptied([path]);
   writeFileSync(path, '');
   expect(() => refuseEmptied([path])).toThrow(/is empty, though .*: restore it from a backup, or move it away /);
+});
+
+test('what an account has, and whoever calls by a credential → found without a look at all there are', async () => {
+  const path = newPath();
+  const { accounts, credentials } = await openFile(path);
+  await accounts.createAccount('one');
+  const { key, info } = await accounts.createKey({ account: 'one' });
+  await accounts.createUser({ account: 'one', name: 'anna', password: 'correct horse battery' });
+  const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+  onTestFinished(() => prepare.mockRestore());
+  await accounts.account('one');
+  expect(await accounts.keys('one')).toHaveLength(1);
+  expect(await accounts.users('one')).toHaveLength(1);
+  await accounts.bindKey(info.id, {});
+  await credentials.authenticate(`App ${key}`);
+  await credentials.authenticate(basic('anna', 'correct horse battery'));
+  const asked = [...new Set(prepare.mock.calls.map(([sql]) => sql))].filter(sql =>
+    /^\s*(SELECT|UPDATE|DELETE)/.test(sql),
+  );
+  prepare.mockRestore();
+  expect(asked.length).toBeGreaterThan(3);
+  const db = new DatabaseSync(path);
+  const looksAtAll = asked.filter(sql =>
+    db
+      .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .all()
+      .some(({ detail }) => /^SCAN (?!retention_change)/.test(String(detail))),
+  );
+  db.close();
+  expect(looksAtAll).toEqual([]);
 });

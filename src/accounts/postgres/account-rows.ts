@@ -84,11 +84,7 @@ export class PostgresAccountRows implements AccountRows {
   }
 
   async keys(account?: string): Promise<readonly KeyInfo[]> {
-    const rows = await this.#connections.query(
-      `${selectKeys} WHERE $1::text IS NULL OR a.name = $1 ORDER BY k.created_at, k.id`,
-      [account ?? null],
-    );
-    return rows.map(readKey);
+    return (await this.#listed(selectKeys, 'k.created_at, k.id', account)).map(readKey);
   }
 
   async bindKey(id: string, binding: Binding): Promise<void> {
@@ -118,11 +114,7 @@ export class PostgresAccountRows implements AccountRows {
   }
 
   async users(account?: string): Promise<readonly UserInfo[]> {
-    const rows = await this.#connections.query(
-      `SELECT u.name, a.name, u.scopes, u.created_at, u.uses, u.last_used_at FROM account_user u JOIN account a ON a.id = u.account_id
-       WHERE $1::text IS NULL OR a.name = $1 ORDER BY u.id`,
-      [account ?? null],
-    );
+    const rows = await this.#listed(selectUsers, 'u.id', account);
     return rows.map(([name, of, scopes, createdAt, uses, lastUsed]) => ({
       name: text(name),
       account: text(of),
@@ -130,6 +122,12 @@ export class PostgresAccountRows implements AccountRows {
       createdAt: integer(createdAt),
       ...usedOf(uses, lastUsed),
     }));
+  }
+
+  /** Two statements: one for both would look at those of all accounts, also for one that has few. */
+  #listed(select: string, order: string, account: string | undefined): Promise<readonly Row[]> {
+    if (account === undefined) return this.#connections.query(`${select} ORDER BY ${order}`);
+    return this.#connections.query(`${select} WHERE a.name = $1 ORDER BY ${order}`, [account]);
   }
 
   async removeUser(name: string): Promise<boolean> {
@@ -259,6 +257,9 @@ const selectKeys = `
   SELECT k.id, a.name, k.scopes, k.application_id, k.entity_id, k.created_at, k.expires_at, k.revoked_at, k.uses,
     k.last_used_at
   FROM api_key k JOIN account a ON a.id = k.account_id`;
+const selectUsers = `
+  SELECT u.name, a.name, u.scopes, u.created_at, u.uses, u.last_used_at
+  FROM account_user u JOIN account a ON a.id = u.account_id`;
 
 function readAccount([id, name, limit, retention, createdAt]: Row): Account {
   const requestsPerMinute = optional(limit, integer);

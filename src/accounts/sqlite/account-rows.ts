@@ -80,10 +80,7 @@ export class SqliteAccountRows implements AccountRows {
   }
 
   async keys(account?: string): Promise<readonly KeyInfo[]> {
-    return this.#db
-      .prepare(`${selectKeys} WHERE ?1 IS NULL OR account.name = ?1 ORDER BY api_key.created_at, api_key.id`)
-      .all(account ?? null)
-      .map(readKey);
+    return this.#listed(selectKeys, 'api_key.created_at, api_key.id', account).map(readKey);
   }
 
   async bindKey(id: string, binding: Binding): Promise<void> {
@@ -119,14 +116,13 @@ export class SqliteAccountRows implements AccountRows {
   }
 
   async users(account?: string): Promise<readonly UserInfo[]> {
-    return this.#db
-      .prepare(
-        `SELECT user.name, account.name AS account, user.scopes, user.created_at, user.uses, user.last_used_at
-         FROM user JOIN account ON account.id = user.account_id
-         WHERE ?1 IS NULL OR account.name = ?1 ORDER BY user.id`,
-      )
-      .all(account ?? null)
-      .map(readUser);
+    return this.#listed(selectUsers, 'user.id', account).map(readUser);
+  }
+
+  /** Two statements: one for both would look at those of all accounts, also for one that has few. */
+  #listed(select: string, order: string, account: string | undefined): readonly Row[] {
+    if (account === undefined) return this.#db.prepare(`${select} ORDER BY ${order}`).all();
+    return this.#db.prepare(`${select} WHERE account.name = ? ORDER BY ${order}`).all(account);
   }
 
   async removeUser(name: string): Promise<boolean> {
@@ -218,6 +214,9 @@ const selectKeys = `
   SELECT api_key.id, account.name AS account, api_key.scopes, api_key.application_id, api_key.entity_id,
          api_key.created_at, api_key.expires_at, api_key.revoked_at, api_key.uses, api_key.last_used_at
   FROM api_key JOIN account ON account.id = api_key.account_id`;
+const selectUsers = `
+  SELECT user.name, account.name AS account, user.scopes, user.created_at, user.uses, user.last_used_at
+  FROM user JOIN account ON account.id = user.account_id`;
 
 function unlessTaken<T>(insert: () => T): T | undefined {
   try {

@@ -50,9 +50,12 @@ export function reasonOf(error: unknown): string {
 /** What else than `segments/` tells of a log: what is left of it would have all of the rest told as lost. */
 export const emptyLogAdvice = 'move segments/, damaged/, ledger*, log.json* and waiting.db* away to begin an empty log';
 
-/** SQLITE_CORRUPT and SQLITE_NOTADB: a database is not what was written to it. */
+/**
+ * SQLITE_ERROR, SQLITE_CORRUPT and SQLITE_NOTADB: a database is not what was written to it. The first is what a file gives in
+ * which a table of ours is missing: our own statements have no faults.
+ */
 export const damagedFileCode = 11;
-const damageCodes: readonly number[] = [damagedFileCode, 26];
+const damageCodes: readonly number[] = [1, damagedFileCode, 26];
 
 export function isDamagedFile(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && damageCodes.includes(Number(error.errcode) & 0xff);

@@ -115,6 +115,15 @@ describe('the accounts file', () => {
     }
   });
 
+  test('a table of the file is gone beside a log → refused in one line that says what to do', async () => {
+    const path = newPath();
+    await openFile(path);
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA foreign_keys = OFF; DROP TABLE account');
+    db.close();
+    expect(refusal(() => new SqliteAccountRows(path, false))).toMatch(/ is damaged \(no such table.*: restore it /);
+  });
+
   test('eight processes that open a new folder at once → one first account, one key each, no error', async () => {
     const path = join(temporaryFolder(), 'data', 'accounts.db');
     const script = `

@@ -8,6 +8,7 @@ import { Receipts } from '../../src/outbox/sqlite/receipts.ts';
 import { ReportRows } from '../../src/outbox/sqlite/report-rows.ts';
 import { OutboxRows } from '../../src/outbox/sqlite/rows.ts';
 import { TellingRows } from '../../src/outbox/sqlite/telling-rows.ts';
+import { steps } from '../../src/outbox/telling.ts';
 import { newMessageId } from '../../src/wire/send/send-request.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -60,6 +61,18 @@ function pagesRead(folder: string, messages: number): Readonly<Record<string, nu
   const [again = 0, ...sent] = claimed.map(([id]) => id);
   count('settle', () => {
     queue.settle([{ id: again, kind: 'again', dueAt: now + 1000, counts: true }], now);
+    const failed = sent.pop() ?? 0;
+    queue.settle(
+      [
+        {
+          id: failed,
+          kind: 'failed',
+          statusKey: steps.expiredUnsent.status.key,
+          errorKey: steps.expiredUnsent.error.key,
+        },
+      ],
+      now,
+    );
     for (const id of sent) queue.settle([{ id, kind: 'sent', mid: `mid ${id}`, psid: `psid ${id}` }], now);
   });
   count('receive', () => {
@@ -79,6 +92,18 @@ function pagesRead(folder: string, messages: number): Readonly<Record<string, nu
     ),
   );
   count('duePushes', () => reports.duePushes([], 32, now));
+  const rest = telling.untold(messages * 2).map(([id]) => Number(id));
+  db.exec('BEGIN');
+  telling.told(rest, now, new Map());
+  reports.given([1]);
+  db.exec('COMMIT');
+  expect(count('stats', () => queue.stats())).toMatchObject({
+    queued: Number(rows.get('SELECT count(*) AS count FROM message WHERE is_in_line = 1')?.count),
+    openReports: Number(rows.get('SELECT count(*) AS count FROM report WHERE is_open = 1')?.count),
+    scheduled: 0,
+    pushes: 0,
+    untold: 0,
+  });
   count('takeReports', () => reports.take({ account: 7, limit: 10 }));
   db.close();
   return Object.fromEntries(read);

@@ -183,6 +183,10 @@ async function onSmallDisk() {
 
 /** From the present schema back to that of before `is_in_line`. */
 const schemaBefore = `
+  ${['in_line', 'scheduled', 'open_reports', 'pushes']
+    .flatMap(name => ['added', 'removed', 'changed'].map(change => `DROP TRIGGER ${name}_${change};`))
+    .join('')}
+  DELETE FROM counter WHERE name IN ('in_line', 'scheduled', 'open_reports', 'pushes');
   DROP INDEX message_in_line;
   ALTER TABLE message DROP COLUMN is_in_line;
   CREATE INDEX message_of_conversation ON message (account, sender, destination, place) WHERE state IN (1, 2, 3);

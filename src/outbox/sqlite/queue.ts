@@ -257,16 +257,16 @@ export class Queue {
     const [claimed, unknown] = [states.claimed, states.unknown].map(state =>
       count(`SELECT count(*) AS count FROM message WHERE state = ${state}`),
     );
-    const inLine = count('SELECT count(*) AS count FROM message WHERE is_in_line = 1');
+    const counted = (name: string) => count(`SELECT value AS count FROM counter WHERE name = '${name}'`);
     return {
-      scheduled: count('SELECT count(*) AS count FROM message WHERE state = 0'),
-      queued: inLine - (claimed ?? 0) - (unknown ?? 0),
+      scheduled: counted('scheduled'),
+      queued: counted('in_line') - (claimed ?? 0) - (unknown ?? 0),
       sending: claimed ?? 0,
       unknown: unknown ?? 0,
       untold: count('SELECT count(*) AS count FROM step'),
       parked: count('SELECT count(*) AS count FROM parked'),
-      openReports: count('SELECT count(*) AS count FROM report WHERE is_open = 1'),
-      pushes: count('SELECT count(*) AS count FROM report WHERE push_at IS NOT NULL'),
+      openReports: counted('open_reports'),
+      pushes: counted('pushes'),
     };
   }
 }

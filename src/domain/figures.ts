@@ -53,7 +53,7 @@ const nanosMax = limits.pricePerMessageMax * limits.messageCountMax * nanosPerUn
 const sumMax = nanosMax * 1e12;
 
 /** Of an amount in parts: a million parts below it are exact in a double, and ten million of the greatest prices above it. */
-const highNanos = 2 ** 33;
+export const highNanos = 2 ** 33;
 
 /** What of an amount is in multiples of `highNanos`; the rest is less than one. */
 export function highOf(nanos: number): number {

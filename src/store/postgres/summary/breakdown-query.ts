@@ -1,9 +1,18 @@
 import { type BreakdownField, errorCalled, type Parts } from '../../../domain/breakdown.ts';
 import { limits } from '../../../limits.ts';
-import { decimal, integer, optional, type Row, text } from '../../../postgres/cells.ts';
+import { integer, optional, type Row, text } from '../../../postgres/cells.ts';
 import type { Value } from '../../../postgres/session.ts';
 import { errorWith } from '../../words.ts';
-import { type Counting, countedConditions, isOther, nanos, pricedIn, timeClass } from './count-query.ts';
+import {
+  addPrices,
+  type Counting,
+  countedConditions,
+  isOther,
+  nanoSums,
+  nanos,
+  pricedIn,
+  timeClass,
+} from './count-query.ts';
 
 /** Each row of an answer is one figure of a part. */
 const rowsMax = limits.breakdownFiguresMax;
@@ -33,7 +42,7 @@ export function breakdownStatement(
   return {
     text: `
       SELECT GROUPING(${figures.map(figure => `c.${figure}`).join(', ')}) AS kind,
-        coalesce(c.group_id, c.time_class) AS number, c.currency, count(*), sum(c.nanos), ${part}
+        coalesce(c.group_id, c.time_class) AS number, c.currency, count(*), ${nanoSums}, ${part}
       FROM (
         SELECT ${grouped.map((expression, i) => `${expression} AS v${i}`).join(', ')}, m.group_id,
           ${timeClass} AS time_class, ${pricedIn} AS currency, ${nanos} AS nanos
@@ -49,7 +58,7 @@ export function breakdownStatement(
 /** Adds the rows of a statement with this `by`. */
 export function addParts(parts: Parts, rows: readonly Row[]): void {
   if (rows.length > rowsMax) return parts.overflow();
-  for (const [kind, number, currency, count, nanoSum, ...grouped] of rows) {
+  for (const [kind, number, currency, count, highs, low, ...grouped] of rows) {
     const cells = grouped.values();
     const values = parts.by.map(field => {
       const cell = cells.next().value;
@@ -61,6 +70,6 @@ export function addParts(parts: Parts, rows: readonly Row[]): void {
     const times = integer(count);
     if (kind === kindOf('group_id')) part.group(integer(number), times);
     else if (kind === kindOf('time_class')) part.delivery(integer(number), times);
-    else part.price(text(currency), decimal(nanoSum), times);
+    else addPrices(part, text(currency), highs, low, times);
   }
 }

@@ -1,5 +1,5 @@
 import { classesPerDoubling, exactMs } from '../../../domain/delivery-time.ts';
-import { nanosPerUnit } from '../../../domain/figures.ts';
+import { type FigureTally, highNanos, nanosPerUnit } from '../../../domain/figures.ts';
 import type { Filter } from '../../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import {
@@ -50,6 +50,9 @@ const exact = `m.price * m.message_count::double precision * ${nanosPerUnit}::do
 const rounded = `floor(${exact}) + CASE WHEN ${exact} - floor(${exact}) >= 0.5 THEN 1 ELSE 0 END`;
 /** The product of a price that version 0.1.0 recorded may overflow, which fails the whole statement. */
 export const nanos = `CASE WHEN m.price > ${limits.pricePerMessageMax} THEN 'NaN'::double precision ELSE ${rounded} END`;
+/** Multiples of `highNanos`, how many, and the rest, each of which adds up without rounding, in whatever order. */
+const highs = `trunc(c.nanos / ${highNanos})`;
+export const nanoSums = `sum(${highs}) AS highs, sum(c.nanos - ${highs} * ${highNanos}) AS low`;
 export const pricedIn = 'CASE WHEN m.price IS NOT NULL THEN m.currency END';
 
 /** By what the rows count, as the bits of GROUPING over these columns tell: 0 for the one that a row is grouped by. */
@@ -72,7 +75,7 @@ export function countStatement(counting: Counting): { readonly text: string; rea
         SELECT k.*, row_number() OVER (PARTITION BY k.kind) AS place FROM (
           SELECT GROUPING(${keys.map(key => `c.${key}`).join(', ')}) AS kind,
             coalesce(c.bucket, c.time_class, c.error_key) AS number, coalesce(c.currency, c.sender, c.campaign, c.error_words) AS name,
-            c.group_id, count(*) AS count, sum(c.nanos) AS nanos
+            c.group_id, count(*) AS count, ${nanoSums}
           FROM (
             SELECT m.group_id, least(${value(range.buckets - 1)}::bigint,
                 (m.sent_at - ${value(range.firstBucket)}::bigint) / ${value(range.bucketMs)}::bigint) AS bucket,
@@ -92,6 +95,18 @@ export function countStatement(counting: Counting): { readonly text: string; rea
       WHERE k.kind NOT IN (${namedKinds.join()}) OR k.place <= ${namedRowsMax}`,
     values,
   };
+}
+
+/** What `nanoSums` came to for messages with a price of one currency. */
+export function addPrices(
+  into: FigureTally,
+  currency: string,
+  highs: Row[number],
+  low: Row[number],
+  count: number,
+): void {
+  into.price(currency, decimal(highs) * highNanos, count);
+  into.price(currency, decimal(low), 0);
 }
 
 /** The error whose key and words stand in a text. */
@@ -129,7 +144,7 @@ export function countedIn(rows: readonly Row[]): CountedPart {
       if (kind === kindOf('time_class')) counted.deliveries.set(key, times);
       else if (isRegistered({ key })) counted.errors.set(key, times);
     } else if (name !== null && kind === kindOf('error_words')) counted.errorName(nameOf(errorIn(text(name))), times);
-    else if (name !== null && kind === kindOf('currency')) counted.price(text(name), decimal(row[5]), times);
+    else if (name !== null && kind === kindOf('currency')) addPrices(counted, text(name), row[5], row[6], times);
     else if (name !== null) (kind === kindOf('sender') ? counted.senders : counted.campaigns).set(text(name), times);
   }
   // Adding finds out whether there are more names than a cell tells apart.

@@ -3,7 +3,15 @@ import type { AccountId, Binding, EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import type { Scope } from './authenticator.ts';
 import { hashPassword } from './passwords.ts';
-import { type Account, type AccountRows, AccountsError, type KeyInfo, type NewKey, type UserInfo } from './rows.ts';
+import {
+  type Account,
+  type AccountRows,
+  AccountsError,
+  type KeyInfo,
+  type NewestAccounts,
+  type NewKey,
+  type UserInfo,
+} from './rows.ts';
 import { formatKey, hashSecret, newAccountId, newKey, newToken, parseKeyId } from './secrets.ts';
 
 export type KeyRequest = {
@@ -131,6 +139,11 @@ export class Accounts {
 
   accounts(): Promise<readonly Account[]> {
     return this.#rows.accounts();
+  }
+
+  /** As `AccountRows.newestAccounts`. */
+  newestAccounts(count: number): Promise<NewestAccounts> {
+    return this.#rows.newestAccounts(count);
   }
 
   /** The whole key is only ever known to the caller of this. */

@@ -60,6 +60,8 @@ export type NewUser = {
   readonly createdAt: EpochMs;
 };
 
+export type NewestAccounts = { readonly accounts: readonly Account[]; readonly total: number };
+
 /** Kept beside the secrets from `beginWith` until somebody is given a key or a user. */
 export const firstKeyIsOwed = 'first key is owed';
 
@@ -73,6 +75,8 @@ export interface AccountRows {
   account(name: string): Promise<Account | undefined>;
   /** Oldest first. */
   accounts(): Promise<readonly Account[]>;
+  /** So many at most, the newest first, and how many there are. */
+  newestAccounts(count: number): Promise<NewestAccounts>;
   setRequestsPerMinute(account: AccountId, requestsPerMinute: number | undefined): Promise<void>;
   setRetention(account: AccountId, retentionMs: number | undefined): Promise<void>;
   /**

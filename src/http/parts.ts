@@ -139,7 +139,7 @@ export interface EmulatorControl {
 /** Who may use the server, as an account manages its own. */
 export type ManagedAccounts = Pick<
   Accounts,
-  | 'accounts'
+  | 'newestAccounts'
   | 'createAccountWithKey'
   | 'account'
   | 'keys'

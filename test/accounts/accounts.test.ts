@@ -25,6 +25,12 @@ describe.each(places)('accounts kept in $place', ({ start, stop, open, userTable
     expect(await accounts.accounts()).toMatchObject([{ name: 'shop', requestsPerMinute: 300 }]);
   });
 
+  test('the newest accounts → newest first, as many as are asked for, and how many there are', async () => {
+    const { accounts, clock } = await open();
+    for (const name of 'abc') await accounts.createAccount(name).then(() => clock.advance(1000));
+    expect(await accounts.newestAccounts(2)).toMatchObject({ accounts: [{ name: 'c' }, { name: 'b' }], total: 3 });
+  });
+
   test('an account with its first key → both, or neither where the key cannot be kept', async () => {
     const { accounts, credentials, clock, rowsElsewhere } = await open();
     const { account, key } = await accounts.createAccountWithKey('shop', 7);

@@ -116,7 +116,7 @@ test.each([
   };
   const managedAccounts = { account: fail, keys: fail, users: fail, createKey: fail, createUser: fail };
   const others = { revokeKey: fail, removeUser: fail, forgetEndedKeys: fail, bindKey: fail };
-  const all = { accounts: fail, createAccountWithKey: fail };
+  const all = { newestAccounts: fail, createAccountWithKey: fail };
   const sending = { accept: fail, figures: fail, paused: () => [] };
   server = new TestServer({ managedAccounts: { ...managedAccounts, ...others, ...all }, sending });
   const address = await server.listen();
@@ -202,7 +202,11 @@ test.each([
   const none = async () => [];
   const never = () => Promise.reject(new Error('it was done'));
   const others = { createKey: never, createUser: never, revokeKey: never, removeUser: never, forgetEndedKeys: never };
-  const more = { accounts: none, createAccountWithKey: never, bindKey: never };
+  const more = {
+    newestAccounts: async () => ({ accounts: [], total: 0 }),
+    createAccountWithKey: never,
+    bindKey: never,
+  };
   server = new TestServer({ managedAccounts: { account, keys: none, users: none, ...others, ...more } });
   const replies: FastifyReply[] = [];
   server.app.addHook('onRequest', async (_request, reply) => void replies.push(reply));

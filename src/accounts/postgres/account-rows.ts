@@ -11,6 +11,7 @@ import {
   firstKeyIsOwed,
   type KeyInfo,
   type NewAccount,
+  type NewestAccounts,
   type NewKey,
   type NewUser,
   readScopes,
@@ -45,6 +46,13 @@ export class PostgresAccountRows implements AccountRows {
 
   async accounts(): Promise<readonly Account[]> {
     return (await this.#connections.query(`${selectAccounts} ORDER BY a.created_at, a.id`)).map(readAccount);
+  }
+
+  async newestAccounts(count: number): Promise<NewestAccounts> {
+    const newest = `${selectAccounts} ORDER BY a.created_at DESC, a.id DESC LIMIT $1`;
+    const accounts = (await this.#connections.query(newest, [count])).map(readAccount);
+    const [[total] = []] = await this.#connections.query('SELECT count(*) FROM account a');
+    return { accounts, total: integer(total) };
   }
 
   async setRequestsPerMinute(account: AccountId, requestsPerMinute: number | undefined): Promise<void> {

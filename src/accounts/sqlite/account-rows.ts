@@ -7,6 +7,7 @@ import {
   firstKeyIsOwed,
   type KeyInfo,
   type NewAccount,
+  type NewestAccounts,
   type NewKey,
   type NewUser,
   readScopes,
@@ -49,6 +50,12 @@ export class SqliteAccountRows implements AccountRows {
 
   async accounts(): Promise<readonly Account[]> {
     return this.#db.prepare('SELECT * FROM account ORDER BY created_at, id').all().map(readAccount);
+  }
+
+  async newestAccounts(count: number): Promise<NewestAccounts> {
+    const newest = this.#db.prepare('SELECT * FROM account ORDER BY created_at DESC, id DESC LIMIT ?').all(count);
+    const total = integer(this.#db.prepare('SELECT count(*) AS total FROM account').get() ?? {}, 'total');
+    return { accounts: newest.map(readAccount), total };
   }
 
   async setRequestsPerMinute(account: AccountId, requestsPerMinute: number | undefined): Promise<void> {

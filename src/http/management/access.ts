@@ -34,14 +34,13 @@ function accountRoutes(accounts: ManagedAccounts, deps: ManagingDeps): readonly 
   return [
     managed('GET', '/manage/1/accounts', deps, async managing => {
       operatorsOnly(managing);
-      const all = (await accounts.accounts()).toReversed();
-      const shown = all.slice(0, limits.managedAccountsMax);
-      return { accounts: shown.map(shownAccount), more: all.length - shown.length };
+      const { accounts: shown, total } = await accounts.newestAccounts(limits.managedAccountsMax);
+      return { accounts: shown.map(shownAccount), more: total - shown.length };
     }),
     managed('POST', '/manage/1/accounts', deps, async managing => {
       operatorsOnly(managing);
       const { name, requestsPerMinute } = await managing.body(newAccountSchema);
-      if ((await accounts.accounts()).length >= limits.managedAccountsMax)
+      if ((await accounts.newestAccounts(0)).total >= limits.managedAccountsMax)
         throw new AccountsError(
           `there are ${limits.managedAccountsMax} accounts: further ones are made where the server runs`,
         );

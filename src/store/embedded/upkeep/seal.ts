@@ -199,26 +199,56 @@ function reportsByAccount({ reportAccount }: Columns, count: number): Sections {
   return { reportAccounts: accounts, reportStarts: starts, reportOrder: order.subarray(0, starts.at(-1)) };
 }
 
+/** The bits of a hash that are sorted by at a time, least first: three times, the last of them into memory of their own. */
+const digitBits = 11;
+const digits = 2 ** digitBits;
+
+/**
+ * The hashes that there are in ascending order, and the ordinals of each, in the order given. Digit by digit: comparing keys took
+ * three times as long, and two thirds of sealing.
+ */
+function sortedByHash(column: Uint32Array, order: Uint32Array) {
+  const { buffer, byteOffset } = roomToSort(order.length);
+  let from = new Uint32Array(buffer, byteOffset, order.length);
+  let fromOrdinals = new Uint32Array(buffer, byteOffset + from.byteLength, order.length);
+  let count = 0;
+  for (let rank = 0; rank < order.length; rank++) {
+    const ordinal = order[rank] ?? 0;
+    const hash = column[ordinal] ?? absentHash;
+    if (hash === absentHash) continue;
+    from[count] = hash;
+    fromOrdinals[count++] = ordinal;
+  }
+  let hashes = new Uint32Array(count);
+  let ordinals = new Uint32Array(count);
+  for (let shift = 0; shift < 32; shift += digitBits) {
+    const ends = new Uint32Array(digits + 1);
+    for (let i = 0; i < count; i++) {
+      const digit = ((from[i] ?? 0) >>> shift) % digits;
+      ends[digit + 1] = (ends[digit + 1] ?? 0) + 1;
+    }
+    for (let digit = 0; digit < digits; digit++) ends[digit + 1] = (ends[digit + 1] ?? 0) + (ends[digit] ?? 0);
+    for (let i = 0; i < count; i++) {
+      const hash = from[i] ?? 0;
+      const digit = (hash >>> shift) % digits;
+      const place = ends[digit] ?? 0;
+      ends[digit] = place + 1;
+      hashes[place] = hash;
+      ordinals[place] = fromOrdinals[i] ?? 0;
+    }
+    [from, hashes] = [hashes, from];
+    [fromOrdinals, ordinals] = [ordinals, fromOrdinals];
+  }
+  return { hashes: from, ordinals: fromOrdinals };
+}
+
 function postings(name: (typeof fields)[number], columns: Columns, field: number, order: Uint32Array): Sections {
   const column = columns.hashes[field];
   if (column === undefined) throw new RangeError(`no column ${field}`);
-  const keys = roomToSort(order.length);
-  let count = 0;
-  for (const [rank, ordinal] of order.entries()) {
-    const hash = column[ordinal] ?? absentHash;
-    if (hash !== absentHash) keys[count++] = hash * ordinalsMax + rank;
-  }
-  const sorted = keys.subarray(0, count).sort();
-  const hashes = new Uint32Array(count);
-  const ordinals = new Uint32Array(count);
+  const { hashes, ordinals } = sortedByHash(column, order);
+  const count = hashes.length;
   let distinct = 0;
-  for (let i = 0; i < count; i++) {
-    const key = sorted[i] ?? 0;
-    const hash = Math.floor(key / ordinalsMax);
-    if (i === 0 || hashes[i - 1] !== hash) distinct++;
-    hashes[i] = hash;
-    ordinals[i] = order[key % ordinalsMax] ?? 0;
-  }
+  for (let i = 0; i < count; i++) if (i === 0 || hashes[i - 1] !== hashes[i]) distinct++;
   if (distinct * 2 > count) return { [`${name}.hashes`]: hashes, [`${name}.ordinals`]: ordinals };
   const once = new Uint32Array(distinct);
   const starts = new Uint32Array(distinct + 1);

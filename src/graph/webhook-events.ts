@@ -45,7 +45,7 @@ function receiptOf(page: string, event: Fields, text: unknown, receivedAt: Epoch
   if (message !== undefined) {
     const fields = fieldsOf(message);
     const { is_echo: isEcho, mid, metadata } = fields;
-    if (isEcho !== true || typeof mid !== 'string' || recipient === undefined) return undefined;
+    if (isEcho !== true || typeof mid !== 'string' || mid === '' || recipient === undefined) return undefined;
     const known = { page, psid: recipient, at: given ?? receivedAt, mid, message: fields };
     return {
       kind: 'echo',

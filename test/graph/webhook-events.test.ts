@@ -31,3 +31,10 @@ test('whatever is said to have happened, and up to when, by a clock that is ahea
     { at: now + 299_000 },
   ]);
 });
+
+test('an echo without an id, or with none to speak of → left out: no message could be found by it', () => {
+  for (const mid of [undefined, null, '', 5, { toString: [] }]) {
+    const echo = { message: { is_echo: true, mid, text: 'x' }, sender: page, recipient: person };
+    expect(receiptsIn({ object: 'page', entry: [{ id: '1', messaging: [echo] }] }, now)).toEqual([]);
+  }
+});

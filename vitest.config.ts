@@ -31,8 +31,8 @@ const slowTests = [
   'test/postgres/migrate.test.ts',
   'test/sender/{claims,outages}.test.ts',
   'test/store/copy.test.ts',
-  'test/store/embedded/{conformance-layouts,damage,losses,mixed-up,moved-files,volumes}.test.ts',
-  'test/store/postgres/{citus-statements,eras,following,layouts,nodes,outage,pages,partitions,plans,replica-conformance,replica-mistakes,replicas,sealing,together}.test.ts',
+  'test/store/embedded/{conformance-layouts,damage,losses,lost-ledger,mixed-up,moved,moved-files,unreadable,volumes}.test.ts',
+  'test/store/postgres/{citus-statements,eras,following,layouts,nodes,outage,pages,partitions,plans,replica-conformance,replica-mistakes,replicas,rows,sealing,together}.test.ts',
   'test/sweeper.test.ts',
 ];
 

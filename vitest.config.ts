@@ -44,6 +44,9 @@ const sharedLogEnd = 'test/support/shared-log-end.ts';
 /** Bundles what process tests start. */
 const programSetup = 'test/support/bundled-program.ts';
 
+/** Unpacks the browser that tests of the page drive. */
+const browserSetup = 'test/support/unpacked-browser.ts';
+
 /** Bundles the threads of the stores that tests open. */
 const threadSetup = 'test/support/bundled-threads.ts';
 
@@ -166,7 +169,7 @@ export default defineConfig({
           ...inProcess,
           name: 'slow',
           include: slowTests,
-          globalSetup: [threadSetup, programSetup],
+          globalSetup: [threadSetup, programSetup, browserSetup],
           sequence: { groupOrder: 1 },
         },
       },

@@ -44,7 +44,9 @@ export class Subject {
     const home = new ServerHome();
     // Once ended, it comes back where it was.
     const all = { SENTLOG_PAGE_RATE_LIMIT: '1000000', SENTLOG_PORT: String(await freePort()), ...settings };
-    return new Subject(home, await home.serve({ settings: all }), await launched(), all);
+    // First, since it ends with this process: a server does not.
+    const browser = await launched();
+    return new Subject(home, await home.serve({ settings: all }), browser, all);
   }
 
   /** Records the traffic of the demo: two days of it, and what goes on from now until the end. */

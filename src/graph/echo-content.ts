@@ -1,8 +1,9 @@
 import { limits } from '../limits.ts';
-import { fieldSources } from '../wire/json-source.ts';
+import { fieldsAsWritten } from '../wire/json-source.ts';
 import { present } from '../wire/present.ts';
 import { checkOf } from '../wire/schema-check.ts';
 import { sendContentSchema } from '../wire/send/send-content.ts';
+import { fieldsOf } from './webhook-events.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -22,16 +23,16 @@ const besides: ReadonlySet<string> = new Set(['mid', 'is_echo', 'app_id', 'metad
  * whatever Meta told beside it as it is written in the echo's `text`; else `{"type":"UNKNOWN","raw":…}`.
  */
 export function contentOfEcho(message: Fields, text = JSON.stringify(message)): string {
-  const { known, rest } = split(Object.fromEntries(Object.entries(message).filter(([name]) => !besides.has(name))));
+  const raw = Object.fromEntries(Object.entries(message).filter(([name]) => !besides.has(name)));
+  const { known, rest } = split(raw);
   const isKnown = known !== undefined && contentCheck.Check(known);
-  const kept = new Set(Object.keys(isKnown ? rest : message).filter(name => !besides.has(name)));
-  const made = isKnown ? Object.entries<unknown>(known) : [];
-  for (const [name] of made) kept.delete(name);
+  const made: Fields = isKnown ? { ...known } : {};
+  const kept = isKnown ? rest : raw;
   const fields = [
-    ...[...fieldSources(text)].filter(([name]) => kept.has(name)).map(([name, source]) => [name, source.text]),
-    ...made.map(([name, value]) => [name, JSON.stringify(value)]),
+    ...fieldsAsWritten(text, name => Object.hasOwn(kept, name) && !Object.hasOwn(made, name)),
+    ...Object.entries(made).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`),
   ];
-  const object = `{${fields.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join()}}`;
+  const object = `{${fields.join()}}`;
   const content = isKnown ? object : `{"type":"UNKNOWN","raw":${object}}`;
   return Buffer.byteLength(content) <= limits.contentBytesMax ? content : '{"type":"UNKNOWN"}';
 }
@@ -104,10 +105,6 @@ function buttonOf(value: unknown): object {
     default:
       return { type };
   }
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
 }
 
 function listOf(value: unknown): readonly unknown[] {

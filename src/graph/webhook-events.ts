@@ -1,5 +1,6 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
+import { isPlainObject } from '../wire/record-flaws.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -68,12 +69,8 @@ function receiptOf(page: string, event: Fields, text: unknown, receivedAt: Epoch
 
 const none: Fields = {};
 
-function fieldsOf(value: unknown): Fields {
-  return isFields(value) ? value : none;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+export function fieldsOf(value: unknown): Fields {
+  return isPlainObject(value) ? value : none;
 }
 
 function listOf(value: unknown): readonly unknown[] {

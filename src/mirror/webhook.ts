@@ -1,7 +1,7 @@
 import { XMLParser } from 'fast-xml-parser';
 import type { Submission } from '../domain/message.ts';
 import { limits } from '../limits.ts';
-import { fieldSources } from '../wire/json-source.ts';
+import { fieldsAsWritten } from '../wire/json-source.ts';
 import { violationsToldMax } from '../wire/parsed.ts';
 import { present } from '../wire/present.ts';
 import { parseRecord } from '../wire/record/log-record.ts';
@@ -73,8 +73,7 @@ function reportFields({ messageId, status, error, doneAt, price, seenAt }: Reado
 /** These fields of a result as JSON, as they are written in its text: a number may have more digits than a double. */
 function writtenFields(said: object, text: string | undefined): string {
   if (text === undefined) return JSON.stringify(said);
-  const fields = [...fieldSources(text)].filter(([name]) => Object.hasOwn(said, name));
-  return `{${fields.map(([name, source]) => `"${name}":${source.text}`).join()}}`;
+  return `{${fieldsAsWritten(text, name => Object.hasOwn(said, name)).join()}}`;
 }
 
 const parser = new XMLParser({

@@ -42,6 +42,13 @@ export function fieldSources(object: string): ReadonlyMap<string, Source> {
   return sources;
 }
 
+/** The fields of an object that are kept, each as JSON with its value as it is written. */
+export function fieldsAsWritten(object: string, isKept: (name: string) => boolean): readonly string[] {
+  return [...fieldSources(object)].flatMap(([name, { text }]) =>
+    isKept(name) ? [`${JSON.stringify(name)}:${text}`] : [],
+  );
+}
+
 /** The elements of an array as they are written. */
 export function elementSources(array: string): readonly Source[] {
   const sources: Source[] = [];

@@ -3,6 +3,7 @@ import { takenViolations } from '../../src/domain/acceptance.ts';
 import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '../../src/domain/message.ts';
 import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
 import type { Summary } from '../../src/domain/summary.ts';
+import { limits } from '../../src/limits.ts';
 import type {
   Changes,
   ChangesQuery,
@@ -68,6 +69,7 @@ type Target = {
 
 /** One PostgreSQL table with ordinary indexes: multi-row statements by `unnest`, one transaction a batch. */
 export class PlainPostgresStore implements Store {
+  readonly batchRecords = limits.batchRecordsMax;
   readonly #pool: pg.Pool;
 
   private constructor(url: string) {

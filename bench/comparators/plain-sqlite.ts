@@ -5,6 +5,7 @@ import { takenViolations } from '../../src/domain/acceptance.ts';
 import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '../../src/domain/message.ts';
 import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
 import type { Summary } from '../../src/domain/summary.ts';
+import { limits } from '../../src/limits.ts';
 import type {
   Changes,
   ChangesQuery,
@@ -50,6 +51,7 @@ const dialect: Dialect = {
 
 /** One SQLite file: a table with ordinary indexes, one transaction a batch, every commit on the disk. */
 export class PlainSqliteStore implements Store {
+  readonly batchRecords = limits.batchRecordsMax;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 

@@ -50,8 +50,8 @@ export interface Store {
    */
   record(batch: RecordBatch): Promise<RecordOutcome>;
 
-  /** How many records whoever has many had best hand over at once; absent where it is as many as may be. */
-  readonly batchRecords?: number;
+  /** How many records whoever has many had best hand over at once; `limits.batchRecordsMax` at most. */
+  readonly batchRecords: number;
 
   /**
    * One page of logs.

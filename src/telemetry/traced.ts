@@ -14,6 +14,7 @@ export function tracedStore(store: Store, tracing: Tracing): Store {
   const within = <T>(name: string, attributes: Attributes, work: () => Promise<T>) =>
     tracing.within({ name: `store ${name}`, attributes }, work);
   return {
+    batchRecords: store.batchRecords,
     record: batch => within('record', { 'sentlog.records': batch.submissions.length }, () => store.record(batch)),
     find: query => within('find', { 'sentlog.limit': query.limit }, () => store.find(query)),
     render: (query, ...how) => within('find', { 'sentlog.limit': query.limit }, () => store.render(query, ...how)),

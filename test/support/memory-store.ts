@@ -113,6 +113,7 @@ export type MemoryStoreHooks = {
 
 /** The reference store: the contract in its plainest form, and the model that engines are compared with. */
 export class MemoryStore implements Store {
+  readonly batchRecords = limits.batchRecordsMax;
   readonly #hooks: MemoryStoreHooks;
   readonly #contents: Contents;
   #closed = false;

@@ -38,6 +38,10 @@ export class OwnAccounts implements Store {
     this.#own = own;
   }
 
+  get batchRecords(): number {
+    return this.#store.batchRecords;
+  }
+
   record(batch: RecordBatch): Promise<RecordOutcome> {
     return this.#store.record(this.#renumbered(batch));
   }

@@ -1,10 +1,11 @@
+import { limits } from '../../src/limits.ts';
 import type { Store, StoreUnavailable } from '../../src/store/store.ts';
 
 type CountedCall = Exclude<keyof Store, 'watch' | 'close' | 'batchRecords'>;
 
 /** A store whose calls are counted and can be made to fail; it may still be opening when it is called first. */
 export class WatchedStore implements Store {
-  batchRecords?: number;
+  batchRecords: number = limits.batchRecordsMax;
   /** How often each call was made; a refused request must leave them as they were. */
   readonly calls: Record<CountedCall, number> = {
     record: 0,

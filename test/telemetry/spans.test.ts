@@ -20,6 +20,13 @@ async function tracedServer({ tracing }: Opened): Promise<{ server: TestServer; 
 
 const shown = ({ name, kind, attributes, status }: ToldSpan) => ({ name, kind, status, ...texts(attributes) });
 
+test('a store that is told of takes as many records at once as the one it stands for', async () => {
+  const inner = new WatchedStore(new MemoryStore());
+  inner.batchRecords = 7;
+  const { tracing } = await opened();
+  expect(tracedStore(inner, tracing).batchRecords).toBe(7);
+});
+
 describe('a request', () => {
   test('with traceparent → a span in its trace, whose store call is a child; the log names both', async () => {
     const telemetry = await opened();

@@ -59,7 +59,7 @@ export class Recording {
     this.#principal = principal;
     this.#mayRead = allows(principal, 'messenger:logs:read');
     this.#lost = lost;
-    this.#parts = Math.ceil(limits.batchRecordsMax / (deps.store.batchRecords ?? limits.batchRecordsMax));
+    this.#parts = Math.ceil(limits.batchRecordsMax / deps.store.batchRecords);
   }
 
   /** Whether the batch is now full. */

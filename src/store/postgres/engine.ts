@@ -95,6 +95,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 }
 
 class PostgresStore implements Store {
+  readonly batchRecords = limits.batchRecordsMax;
   readonly #options: PostgresStoreOptions;
   readonly #database: Database;
   readonly #layouts: Layouts;

@@ -35,6 +35,10 @@ export class SealedStore implements Store {
     this.#seal = seal;
   }
 
+  get batchRecords(): number {
+    return this.#store.batchRecords;
+  }
+
   async record(batch: RecordBatch) {
     const outcome = await this.#store.record(batch);
     if (outcome.recorded > 0)

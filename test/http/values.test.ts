@@ -104,6 +104,7 @@ describe('codes', () => {
     ['{"id":777,"name":"IN_REVIEW","groupId":1}', { id: 777, name: 'IN_REVIEW', groupId: 1, groupName: 'PENDING' }],
     ['{"id":9007199254740991,"groupName":"EXPIRED"}', { groupId: 4, groupName: 'EXPIRED', id: 9007199254740991 }],
     ['{"name":"TOO_LATE","groupName":"rejected"}', { groupId: 5, groupName: 'REJECTED', name: 'TOO_LATE' }],
+    ['{"id":5,"permanent":false,"since":null}', { groupId: 3, id: 5, permanent: false, since: null }],
   ] as const;
 
   test.each(['application/json', 'application/x-ndjson'] as const)(
@@ -152,11 +153,13 @@ describe('codes', () => {
 
   test('what is not registered → counted in the metrics by its kind', async () => {
     await server.post(
-      `{"results":[${recordOf('{"type":"TO_COME"}', 0)},{"messageId":"m0","status":{"id":777,"groupId":3}}]}`,
+      `{"results":[${recordOf('{"type":"TO_COME"}', 0)},{"messageId":"m0","status":{"id":777,"groupId":3}},` +
+        '{"messageId":"m0","status":{"id":5,"permanent":true},"error":{"id":0,"further":1}}]}',
     );
     const metrics = (await server.call('/metrics')).body;
     expect(metrics).toContain('sentlog_unregistered_total{kind="content type"} 1');
     expect(metrics).toContain('sentlog_unregistered_total{kind="status"} 1');
+    expect(metrics).toContain('sentlog_unregistered_total{kind="further field"} 1');
     expect(metrics).not.toContain('sentlog_unregistered_total{kind="error"}');
   });
 });

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { identityIn, initialState } from '../../src/domain/report.ts';
 import { limits } from '../../src/limits.ts';
@@ -28,12 +29,40 @@ test('further fields, kept where that is asked for → written as they came, eac
   expect(renderLogs([log], 'csv')).toContain('"{""status"":{""further"":[1e400]},""error"":{""x"":null},""price"":');
 });
 
-test('further fields else → refused, each by its name', () => {
+test('further fields else → refused, each by its name, but in the codes', () => {
   expect(
     parseRecordText(text)
       .violations?.map(({ property }) => property)
       .sort(),
-  ).toEqual(['price.perPart', 'status.further', 'error.x', 'platform.tenant', 'vendorField', '2', 'é'].sort());
+  ).toEqual(['price.perPart', 'platform.tenant', 'vendorField', '2', 'é'].sort());
+});
+
+test('further fields of status and error, whatever they are called and hold → kept as they came, and told', () => {
+  const name = fc.oneof(
+    fc.constantFrom('permanent', 'action', 'final', '__proto__', 'constructor', 'status', ''),
+    fc.string(),
+  );
+  const field = fc.tuple(name, fc.json());
+  const codes = fc.record({
+    code: fc.constantFrom('status' as const, 'error' as const),
+    // What each code knows of these is no further field.
+    fields: fc.uniqueArray(field, { selector: ([one]) => one, minLength: 1, maxLength: 4 }),
+  });
+  const knownFields = { status: ['action', 'id'], error: ['permanent', 'id'] };
+  fc.assert(
+    fc.property(codes, ({ code, fields }) => {
+      const further = fields.filter(
+        ([one]) => !['name', 'description', 'groupId', 'groupName', ...knownFields[code]].includes(one),
+      );
+      fc.pre(further.length > 0);
+      const written = further.map(([one, value]) => `${JSON.stringify(one)}:${value}`).join();
+      const { submission, unregistered } = parseRecordText(
+        `{"messageId":"m","${code}":{"id":0,"groupId":0, ${written}}}`,
+      );
+      expect(submission?.[code]?.furtherJson).toBe(`{${written}}`);
+      expect(unregistered).toContain('further field');
+    }),
+  );
 });
 
 const sound = {
@@ -59,6 +88,10 @@ test('more of them than is kept, or too deep → told by the name of the field',
   const refused = (record: string) => parseRecordText(record, 'kept').violations?.map(({ property }) => property);
   const most = { ...sound, a: 'x'.repeat(limits.contentBytesMax - 100), b: 'x'.repeat(200), c: 1 };
   expect(refused(JSON.stringify(most))).toEqual(['b']);
+  const status = `{"id":5,"deep":${'['.repeat(100)}${']'.repeat(100)}}`;
+  expect(parseRecordText(`{"messageId":"m","status":${status}}`).violations?.map(({ property }) => property)).toEqual([
+    'status.deep',
+  ]);
   expect(refused(`${JSON.stringify(sound).slice(0, -1)},"deep":${'['.repeat(100)}${']'.repeat(100)}}`)).toEqual([
     'deep',
   ]);

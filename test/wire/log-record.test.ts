@@ -130,7 +130,7 @@ describe('a flawed record', () => {
     ['content of no type', { content: { type: 5 } }, ['content.type']],
     ['a status that is a list', { status: [5] }, ['status']],
     ['an unknown status', { status: { id: 12345 } }, ['status.id']],
-    ['an unknown status field', { status: { id: 5, final: true } }, ['status.final']],
+    ['a flag that is a text', { error: { id: 0, permanent: 'yes' } }, ['error.permanent']],
     ['a long description', { status: { id: 5, description: 'x'.repeat(1001) } }, ['status.description']],
     ['an unknown error', { error: 'EC_NOTHING' }, ['error']],
     ['an unknown field', { senderr: 'x' }, ['senderr']],
@@ -215,9 +215,9 @@ describe('a flawed record', () => {
   });
 
   test('__proto__ → an unknown field, at every level, and no object changes', () => {
-    const text = '{"messageId":"m","__proto__":{"sender":"x"},"status":{"id":5,"__proto__":{"name":"y"}}}';
+    const text = '{"messageId":"m","__proto__":{"sender":"x"},"platform":{"entityId":"e","__proto__":{"name":"y"}}}';
     const { violations } = parseRecordText(text);
-    expect(violations?.map(({ property }) => property)).toEqual(['__proto__', 'status.__proto__']);
+    expect(violations?.map(({ property }) => property)).toEqual(['__proto__', 'platform.__proto__']);
     expect({}).not.toHaveProperty('sender');
     const content = '{"type":"TEXT","__proto__":{"type":"SMS"}}';
     const taken = parseRecordText(`{"messageId":"m","content":${content}}`);

@@ -203,7 +203,7 @@ function recordMetrics(registers: Registry[]): Pick<Metrics, 'records' | 'unregi
   for (const outcome of recordOutcomes) records.inc({ outcome }, 0);
   const unregistered = new Counter({
     name: 'sentlog_unregistered_total',
-    help: 'Statuses, errors and content types in records that this version has no entry for, kept as they came',
+    help: 'Records with a status, an error, a content type or further fields of a code that this version does not know, kept as they came',
     labelNames: ['kind'],
     registers,
   });

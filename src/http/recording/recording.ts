@@ -43,7 +43,7 @@ export class Recording {
   readonly #rejections = new RejectionList();
   #flawed = 0;
   readonly #counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0, rejected: 0 };
-  readonly #unregistered = { status: 0, error: 0, 'content type': 0 };
+  readonly #unregistered = { status: 0, error: 0, 'content type': 0, 'further field': 0 };
   #batch: Batch = { submissions: [], indexes: [], flawed: new Set() };
   #batchChars = 0;
   #taken = 0;

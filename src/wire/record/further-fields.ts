@@ -16,35 +16,51 @@ export type Parted = {
   readonly error?: string;
 };
 
-/** Parts a record, given as its text and what it parses to. What is too much to be kept joins `violations`. */
-export function parted(record: Readonly<Record<string, unknown>>, text: string, violations: Violation[]): Parted {
+/** Where further fields are looked for: all over the record, or in its `status` and `error` alone. */
+type Where = 'anywhere' | 'codes';
+
+/**
+ * Parts a record, given as its text and what it parses to. What is too much to be kept joins `violations`. Further fields
+ * in other places than are looked at stay among the known ones.
+ */
+export function parted(
+  record: Readonly<Record<string, unknown>>,
+  text: string,
+  violations: Violation[],
+  where: Where = 'anywhere',
+): Parted {
   // Nearly always so, and asked of every message of every answer.
-  if (!hasFurther(record)) return { known: record };
-  const known: Record<string, unknown> = {};
+  if (!hasFurther(record, where)) return { known: record };
+  // As entries: a field may be called __proto__.
+  const known: [string, unknown][] = [];
   const ofCodes: { status?: string; error?: string } = {};
   const extra: string[] = [];
   const budget = new Budget(violations);
   for (const [name, source] of fieldSources(text)) {
     const value = record[name];
     const inside = recordFields.get(name);
-    if (inside === undefined) extra.push(...budget.taken(name, name, source));
-    else if (inside.size === 0 || !isPlainObject(value)) known[name] = value;
+    if (where === 'codes' && !isCode(name)) known.push([name, value]);
+    else if (inside === undefined) extra.push(...budget.taken(name, name, source));
+    else if (inside.size === 0 || !isPlainObject(value)) known.push([name, value]);
     else {
-      known[name] = Object.fromEntries(Object.entries(value).filter(([field]) => inside.has(field)));
+      known.push([name, Object.fromEntries(Object.entries(value).filter(([field]) => inside.has(field)))]);
       const further = [...fieldSources(source.text)]
         .filter(([field]) => !inside.has(field))
         .flatMap(([field, one]) => budget.taken(`${name}.${field}`, field, one));
       const object = `{${further.join()}}`;
       if (further.length === 0) continue;
-      if (name === 'status' || name === 'error') ofCodes[name] = object;
+      if (isCode(name)) ofCodes[name] = object;
       else extra.push(`"${name}":${object}`);
     }
   }
-  return { known, ...ofCodes, ...(extra.length > 0 && { extraJson: `{${extra.join()}}` }) };
+  return { known: Object.fromEntries(known), ...ofCodes, ...(extra.length > 0 && { extraJson: `{${extra.join()}}` }) };
 }
 
-function hasFurther(record: Readonly<Record<string, unknown>>): boolean {
+const isCode = (name: string) => name === 'status' || name === 'error';
+
+function hasFurther(record: Readonly<Record<string, unknown>>, where: Where): boolean {
   for (const name in record) {
+    if (where === 'codes' && !isCode(name)) continue;
     const inside = recordFields.get(name);
     if (inside === undefined) return true;
     const value = record[name];

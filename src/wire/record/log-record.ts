@@ -8,7 +8,7 @@ import { type FlawedRecord, isPlainObject, withoutFlaws } from '../record-flaws.
 import { checkOf } from '../schema-check.ts';
 import { contentFlaws } from './content-flaws.ts';
 import { type Groups, readError, readStatus } from './delivery-codes.ts';
-import { parted } from './further-fields.ts';
+import { type Parted, parted } from './further-fields.ts';
 
 /** What came of one record: a submission, or everything that is wrong with it and its `messageId` if that is sound. */
 export type ParsedRecord =
@@ -29,7 +29,7 @@ export type ParsedRecord =
     };
 
 /** What of a record is kept although the vendor's lists of this version do not have it. */
-export type Unregistered = 'status' | 'error' | 'content type';
+export type Unregistered = 'status' | 'error' | 'content type' | 'further field';
 
 type RecordInput = Static<typeof recordSchema>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -39,8 +39,8 @@ const recordCheck = checkOf(recordSchema);
 
 /**
  * One record from JSON text. A violation of the record as a whole has an empty `property`. Fields that this version does
- * not know are refused, as mistyped ones would be lost without a word; or `kept`, where a log comes from a side that may
- * have more.
+ * not know are kept in a status and an error, to which vendors add; elsewhere they are refused, since of a mistyped one
+ * the message would have what stands for none; or `kept`, where a log comes from a side that may have more.
  */
 export function parseRecordText(text: string, further: 'refused' | 'kept' = 'refused'): ParsedRecord {
   let value: unknown;
@@ -60,24 +60,22 @@ export function parseKept(value: unknown, text: string): ParsedRecord {
 
 /** With all that it has beside what is known. */
 function parseWhole(value: Readonly<Record<string, unknown>>, text: string): ParsedRecord {
-  const violations: Violation[] = [];
-  const { known, extraJson, status, error } = parted(value, text, violations);
-  const {
-    submission,
-    messageId,
-    violations: others = [],
-    unregistered,
-    contentFlaws: flaws,
-  } = parseRecord(known, text, 'any');
-  if (submission === undefined || violations.length > 0)
-    return { ...(messageId !== undefined && { messageId }), violations: [...others, ...violations] };
-  const whole: Submission = {
+  const tooMuch: Violation[] = [];
+  const { known, ...further } = parted(value, text, tooMuch);
+  const parsed = parseRecord(known, text, 'any');
+  if (parsed.submission !== undefined && tooMuch.length === 0)
+    return { ...parsed, submission: withFurther(parsed.submission, further) };
+  const { messageId, violations = [] } = parsed;
+  return { ...(messageId !== undefined && { messageId }), violations: [...violations, ...tooMuch] };
+}
+
+function withFurther(submission: Submission, { status, error, extraJson }: Omit<Parted, 'known'>): Submission {
+  return {
     ...submission,
     ...(submission.status && status && { status: { ...submission.status, furtherJson: status } }),
     ...(submission.error && error && { error: { ...submission.error, furtherJson: error } }),
     ...(extraJson !== undefined && { extraJson }),
   };
-  return { submission: whole, ...(unregistered && { unregistered }), ...(flaws && { contentFlaws: flaws }) };
 }
 
 /**
@@ -94,10 +92,13 @@ export function parseRecord(value: unknown, text: string, groups: Groups = 'know
 /** A record that is sound once its `null` fields are left out, or all that is wrong with it. */
 function parseFlawed(value: unknown, text: string, groups: Groups): ParsedRecord {
   if (!isPlainObject(value)) return { violations: [{ property: '', violation: 'must be a JSON object' }] };
-  const { sound, violations }: FlawedRecord = withoutFlaws(value);
+  const tooMuch: Violation[] = [];
+  // Where any group is taken, whoever asks has parted the record already.
+  const { known, ...further } = groups === 'known' ? parted(value, text, tooMuch, 'codes') : { known: value };
+  const { sound, violations }: FlawedRecord = withoutFlaws(known);
   const { messageId } = sound;
-  const told = [...violations];
-  const submission = submissionOf({ ...sound, messageId: messageId ?? '' }, text, told, groups);
+  const told = [...violations, ...tooMuch];
+  const submission = withFurther(submissionOf({ ...sound, messageId: messageId ?? '' }, text, told, groups), further);
   if (told.length === 0) return accepted(submission, sound);
   if (messageId === undefined) told.push(...lackedByMessage(value));
   return { violations: told, ...(messageId !== undefined && { messageId }) };
@@ -111,14 +112,15 @@ function accepted(submission: Submission, { content }: Partial<RecordInput>): Pa
   if (
     !isNewType &&
     flaws.length === 0 &&
-    (status === undefined || isRegistered(status)) &&
-    (error === undefined || isRegistered(error))
+    (status === undefined || (isRegistered(status) && status.furtherJson === undefined)) &&
+    (error === undefined || (isRegistered(error) && error.furtherJson === undefined))
   )
     return { submission };
   const unregistered: Unregistered[] = [];
   if (status !== undefined && !isRegistered(status)) unregistered.push('status');
   if (error !== undefined && !isRegistered(error)) unregistered.push('error');
   if (isNewType) unregistered.push('content type');
+  if ((status?.furtherJson ?? error?.furtherJson) !== undefined) unregistered.push('further field');
   return {
     submission,
     ...(unregistered.length > 0 && { unregistered }),

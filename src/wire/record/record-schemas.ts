@@ -73,7 +73,10 @@ function codeSchema(
     },
     {
       title: `${title}Fields`,
-      description: 'By its number or its name, if that is registered; else by either, and its group by number or name.',
+      // The vendor adds fields: an error has permanent, and a status of its webhooks too.
+      additionalProperties: true,
+      description:
+        'By its number or its name, if that is registered; else by either, and its group by number or name. Further fields are kept as they came.',
       ...oneOfThese(
         // Whatever is said beside such a number or name, that decides.
         { required: ['id'], properties: { id: { enum: ids } } },

@@ -7,6 +7,7 @@ import { copyIn } from './copy-in.ts';
 import { asDatabaseFailure, isAfterFailure, isStalePlan, leavesConnectionUsable } from './failure.ts';
 import { keepPlan } from './kept-plans.ts';
 import { lockKey } from './locks.ts';
+import { readingPace } from './reading-pace.ts';
 import type { Session, Statement, Transaction, Value } from './session.ts';
 
 /** Something worth a line in the operator's log. */
@@ -74,7 +75,11 @@ export class Connections {
         await begin?.(connection);
       },
     });
-    this.#pool.on('connect', client => client.on('error', heardOfOtherwise));
+    this.#pool.on('connect', client => {
+      client.on('error', heardOfOtherwise);
+      // The driver's types do not tell that all of them are.
+      if (client instanceof Client) readingPace.slow(client.connection.stream);
+    });
     this.#pool.on('error', error =>
       note({ level: 'warn', message: 'a connection to PostgreSQL broke', detail: { reason: error.message } }),
     );

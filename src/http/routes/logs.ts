@@ -2,6 +2,7 @@ import { type Filter, restrict } from '../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { type AskLog, answerIn } from '../../mirror/check/log-client.ts';
+import { joined } from '../../slices.ts';
 import { type Bookmark, InvalidBookmark, type RenderedPage } from '../../store/store.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { type LogsQuery, parseLogsQuery } from '../../wire/query/filter-query.ts';
@@ -64,7 +65,7 @@ export async function answerTo(
   const page =
     filter === undefined ? emptyPage : await whileAsked(signal => render(deps, walk, filter, asked, after, signal));
   const next = page.next === undefined ? undefined : cursors.seal(page.next, walk);
-  const body = Buffer.concat([head, page.text, Buffer.from(tail(asked, next, page.reached))]);
+  const body = await joined([head, page.text, Buffer.from(tail(asked, next, page.reached))]);
   release(page.text);
   return body;
 }

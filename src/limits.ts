@@ -157,8 +157,9 @@ export const limits = Object.freeze({
   checkDifferencesToldMax: 20,
   /** Meta batches up to a thousand events, and bodies beyond 300 KB were seen. What is longer it never sends. */
   metaWebhookBodyBytesMax: 1024 * 1024,
-  /** Its events, and the values of JSON in one of them: far more than any of Meta's has. */
+  /** Its events, and the characters and values of JSON of one of them: far more than any of Meta's has. */
   metaWebhookEventsMax: 10_000,
+  metaEventCharsMax: 256 * 1024,
   metaEventValuesMax: 10_000,
   /** Of a body that names no page of ours: its bytes, and the secrets that are tried on it. */
   strangeWebhookBytesMax: 64 * 1024,
@@ -183,11 +184,12 @@ export const limits = Object.freeze({
   /** How long a start waits for a database that is away. */
   databaseWaitMs: 5 * 60_000,
 
+  /** JSON of a request to send that is parsed in one piece: its characters, and its values. */
+  sendPieceCharsMax: 256 * 1024,
+  sendValuesMax: 40_000,
   /** Messages of one request to send, counted by destination, and characters of their contents together. */
   sendMessagesMax: 10_000,
   sendCharsMax: 32 * 1024 * 1024,
-  /** Values of JSON in one of them, three for each of its destinations and as many for its content as there is room for. */
-  sendValuesMax: 40_000,
   /** How far ahead a message may be scheduled, and how long it may be tried for (the vendor's bounds). */
   sendAheadMs: 180 * 24 * 3_600_000,
   sendValidityMs: 48 * 3_600_000,

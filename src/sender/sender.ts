@@ -110,7 +110,7 @@ export class Sender {
     if (cut !== undefined) throw cut.error;
     if (leftOut > 0) {
       this.lostEvents['too large'] += leftOut;
-      note('warn', 'events of pages were left out: each has more values than any of Meta', {
+      note('warn', 'events of pages were left out: each is longer or has more values than any of Meta', {
         pages: [...proven.keys()],
         leftOut,
       });

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { recordTexts } from '../../src/http/body/json-records.ts';
 import { ApiError } from '../../src/http/errors.ts';
 
-const texts = (body: string, bytesMax = 1000) => [...recordTexts(body, bytesMax)].map(({ text, flaw }) => text ?? flaw);
+const texts = (body: string, bytesMax = 1000) =>
+  [...recordTexts(body, bytesMax)].filter(part => typeof part !== 'number').map(({ text, flaw }) => text ?? flaw);
 
 function brokenAt(body: string): string {
   try {

@@ -7,7 +7,7 @@ const lineBytesMax = 40;
 function split(pieces: readonly Uint8Array[]): readonly Line[] {
   const splitter = new LineSplitter(lineBytesMax);
   const lines = pieces.flatMap(piece => [...splitter.push(Buffer.from(piece))]);
-  return [...lines, ...splitter.end()];
+  return [...lines, ...splitter.end()].filter(line => typeof line !== 'number');
 }
 
 const texts = (...pieces: string[]) =>

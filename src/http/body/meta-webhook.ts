@@ -2,7 +2,8 @@ import { idText } from '../../graph/webhook-events.ts';
 import { limits } from '../../limits.ts';
 import { hasMoreValuesThan } from '../../wire/json-source.ts';
 import { ApiError } from '../errors.ts';
-import { elementTexts, fieldTexts, fieldValue, jsonIn, listTexts } from './json-records.ts';
+import { jsonIn } from './json-outline.ts';
+import { elementTexts, fieldTexts, fieldValue, listTexts } from './json-records.ts';
 
 /** The body of a webhook of Meta's, whose events are not parsed yet: anybody may have sent it. */
 export type MetaBody = {
@@ -19,14 +20,18 @@ const eventLists: readonly string[] = ['messaging', 'standby'];
 export function* readMetaBody(body: string): Generator<number, MetaBody | undefined> {
   const { metaWebhookBodyBytesMax: elementBytesMax, metaWebhookEventsMax, webhookFrameCharsMax } = limits;
   let object: unknown;
-  const other = (name: string, text: () => string) => {
-    const value = text();
-    if (name === 'object') object = fieldValue(name, value, webhookFrameCharsMax);
+  const other = (name: string, text: string) => {
+    if (name === 'object') object = fieldValue(name, text, webhookFrameCharsMax);
   };
   const entries: Entry[] = [];
   let count = 0;
   try {
-    for (const { text = '' } of elementTexts(body, { list: 'entry', of: 'entries', elementBytesMax, other })) {
+    for (const element of elementTexts(body, { list: 'entry', of: 'entries', elementBytesMax, other })) {
+      if (typeof element === 'number') {
+        yield element;
+        continue;
+      }
+      const { text = '' } = element;
       const entry = yield* readEntry(text);
       if (entry !== undefined) entries.push(entry);
       count += 1 + (entry?.events.length ?? 0);
@@ -48,13 +53,19 @@ function* readEntry(text: string): Generator<number, Entry | undefined> {
     if (name === 'id') page = idText(fieldValue(name, value, limits.webhookFrameCharsMax));
     else if (eventLists.includes(name) && value.startsWith('[')) lists.push(value);
   };
-  for (const [name, value] of fieldTexts(text)) {
-    take(name, value);
-    yield 0;
-  }
+  for (const field of fieldTexts(text))
+    if (typeof field === 'number') yield field;
+    else {
+      take(...field);
+      yield 0;
+    }
   const events: string[] = [];
   for (const list of lists)
     for (const event of listTexts(list)) {
+      if (typeof event === 'number') {
+        yield event;
+        continue;
+      }
       if (events.push(event) > limits.metaWebhookEventsMax) break;
       yield event.length;
     }
@@ -65,7 +76,7 @@ function* readEntry(text: string): Generator<number, Entry | undefined> {
 export type MetaEvents = {
   /** The body as it came, without what nobody asks for; with the `texts` of its events. */
   readonly body: object;
-  /** Events of more values than any of Meta's, which are not among them. */
+  /** Events that are longer or of more values than any of Meta's, which are not among them. */
   readonly leftOut: number;
 };
 
@@ -78,7 +89,7 @@ export function* readMetaEvents({ object, entries }: MetaBody): Generator<number
     const texts: string[] = [];
     for (const text of events) {
       yield text.length;
-      if (hasMoreValuesThan(limits.metaEventValuesMax, text)) {
+      if (text.length > limits.metaEventCharsMax || hasMoreValuesThan(limits.metaEventValuesMax, text)) {
         leftOut++;
         continue;
       }

@@ -1,7 +1,8 @@
 import { limits } from '../../limits.ts';
 import { BadWebhook, WebhookReading, type WebhookReports, xmlResult, xmlResultTexts } from '../../mirror/webhook.ts';
 import { invalid } from '../errors.ts';
-import { elementTexts, fieldValue, jsonIn } from './json-records.ts';
+import { jsonIn } from './json-outline.ts';
+import { elementTexts, fieldValue } from './json-records.ts';
 
 export type WebhookForm = 'json' | 'xml';
 
@@ -15,6 +16,10 @@ export function* readWebhook(body: string, form: WebhookForm): Generator<number,
   try {
     let count = 0;
     for (const text of texts) {
+      if (typeof text === 'number') {
+        yield text;
+        continue;
+      }
       if (++count > limits.webhookReportsMax) throw new BadWebhook(`has more than ${limits.webhookReportsMax} results`);
       // What is far longer than any report is none.
       if (text === undefined || text.length > limits.webhookResultCharsMax) reading.passOver();
@@ -28,14 +33,14 @@ export function* readWebhook(body: string, form: WebhookForm): Generator<number,
   return reading.said;
 }
 
-/** `undefined` stands for a result that is too long. */
-function* jsonTexts(body: string): Generator<string | undefined> {
+/** `undefined` stands for a result that is too long, a number for what is walked over until the next. */
+function* jsonTexts(body: string): Generator<string | number | undefined> {
   const { webhookResultCharsMax: elementBytesMax, webhookFrameCharsMax } = limits;
-  const other = (name: string, text: () => string) => {
-    fieldValue(name, text(), webhookFrameCharsMax);
+  const other = (name: string, text: string) => {
+    fieldValue(name, text, webhookFrameCharsMax);
   };
   const results = elementTexts(body, { list: 'results', of: 'reports', elementBytesMax, other });
-  for (const { text } of results) yield text;
+  for (const result of results) yield typeof result === 'number' ? result : result.text;
 }
 
 function jsonResult(text: string): unknown {

@@ -5,7 +5,8 @@ import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
 import { type BodyTimes, bodyPieces, bodyTimes, readBody } from '../body/body.ts';
 import type { EventLoop, Stretch } from '../body/event-loop.ts';
 import type { HeldBytes } from '../body/held-bytes.ts';
-import { jsonIn, recordTexts } from '../body/json-records.ts';
+import { jsonIn } from '../body/json-outline.ts';
+import { recordTexts } from '../body/json-records.ts';
 import { type Line, LineSplitter } from '../body/lines.ts';
 import { mediaType } from '../body/media-type.ts';
 import type { Closing } from '../closing.ts';
@@ -88,7 +89,7 @@ async function recordJson(
     const body = bytes.toString();
     const checked = await checkRecords(body, stretch);
     for (const record of checked ?? recordTexts(body, limits.ndjsonLineBytesMax)) {
-      const pause = take(record, recording, stretch);
+      const pause = typeof record === 'number' ? stretch.spend(record) : take(record, recording, stretch);
       if (pause !== undefined) await pause;
     }
     await recording.flush();
@@ -103,6 +104,10 @@ async function checkRecords(body: string, stretch: Stretch): Promise<readonly Li
   const kept: Line[] = [];
   let index = 0;
   for (const line of recordTexts(body, limits.ndjsonLineBytesMax)) {
+    if (typeof line === 'number') {
+      await stretch.spend(line);
+      continue;
+    }
     const { value, flaw } = line.text === undefined ? {} : jsonIn(line.text);
     if (flaw !== undefined) throw invalid(`results[${index}]`, flaw);
     index++;
@@ -125,11 +130,11 @@ async function recordLines(
     if (piece === undefined) await recording.flush();
     else
       for (const line of lines.push(piece)) {
-        const pause = take(line, recording, stretch);
+        const pause = typeof line === 'number' ? stretch.spend(line) : take(line, recording, stretch);
         if (pause !== undefined) await pause;
       }
   }
-  for (const line of lines.end()) await take(line, recording, stretch);
+  for (const line of lines.end()) if (typeof line !== 'number') await take(line, recording, stretch);
 }
 
 /** What to wait for before the next record; nothing, for most of them. */

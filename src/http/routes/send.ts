@@ -2,15 +2,17 @@ import { isUtf8 } from 'node:buffer';
 import type { Binding, EpochMs, Violation } from '../../domain/message.ts';
 import type { Outgoing } from '../../domain/outgoing.ts';
 import { limits } from '../../limits.ts';
-import { hasMoreValuesThan } from '../../wire/json-source.ts';
 import type { Parsed } from '../../wire/parsed.ts';
 import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
 import { sendAnswer } from '../../wire/send/send-answer.ts';
 import { parseSendRequest, type SendOrder, SendReading } from '../../wire/send/send-request.ts';
+import { requestedMessageSchema } from '../../wire/send/send-schemas.ts';
 import { bodyTimes, readBody } from '../body/body.ts';
 import type { EventLoop, Stretch } from '../body/event-loop.ts';
 import type { HeldBytes } from '../body/held-bytes.ts';
-import { elementTexts, fieldValue } from '../body/json-records.ts';
+import { jsonIn } from '../body/json-outline.ts';
+import { elementTexts, fieldTexts, fieldValue } from '../body/json-records.ts';
+import { readJson } from '../body/json-value.ts';
 import { mediaType } from '../body/media-type.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
@@ -61,27 +63,39 @@ async function order(bytes: Buffer, now: EpochMs, stretch: Stretch): Promise<Par
 function* inPieces(body: string, now: EpochMs): Generator<number, Parsed<SendOrder>> {
   const reading = new SendReading();
   const frame: [name: string, value: unknown][] = [];
-  const other = (name: string, text: () => string) => {
-    frame.push([name, fieldValue(name, text(), limits.contentBytesMax)]);
+  const other = (name: string, text: string) => {
+    frame.push([name, fieldValue(name, text, limits.contentBytesMax)]);
   };
-  const { jsonBodyBytesMax: elementBytesMax, sendMessagesMax, sendValuesMax } = limits;
+  const { jsonBodyBytesMax: elementBytesMax, sendMessagesMax } = limits;
   let index = 0;
-  for (const { text = '' } of elementTexts(body, { list: 'messages', of: 'messages', elementBytesMax, other })) {
+  for (const element of elementTexts(body, { list: 'messages', of: 'messages', elementBytesMax, other })) {
+    if (typeof element === 'number') {
+      yield element;
+      continue;
+    }
     const path = `messages[${index++}]`;
     if (index > sendMessagesMax) throw invalid('messages', `must have at most ${sendMessagesMax} messages`);
-    if (hasMoreValuesThan(sendValuesMax, text)) throw invalid(path, `has more than ${sendValuesMax} values`);
-    reading.take(parsed(text, path), text);
+    const { text = '' } = element;
+    if (text.length <= wholeCharsMax) reading.take(parsed(text, path), text);
+    else reading.take(yield* readJson(text, requestedMessageSchema, path), yield* contentOf(text, path));
     yield text.length;
   }
   return yield* reading.finish(Object.fromEntries(frame), now);
 }
 
+/** A message without all but its content: with many destinations it is too long to be looked through at once. */
+function* contentOf(message: string, path: string): Generator<number, string> {
+  let content = '{}';
+  for (const field of fieldTexts(message, path))
+    if (typeof field === 'number') yield field;
+    else if (field[0] === 'content') content = `{"content":${field[1]}}`;
+  return content;
+}
+
 function parsed(text: string, property: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw invalid(property, 'is not JSON');
-  }
+  const { value, flaw } = jsonIn(text);
+  if (flaw !== undefined) throw invalid(property, 'is not JSON');
+  return value;
 }
 
 /** A bound key sends only its own application's or entity's messages: their ids are filled in. */

@@ -74,6 +74,8 @@ export const limits = Object.freeze({
 
   /** Ids of accounts are below it; slices of accounts that are spread have numbers from here on. */
   accountIdEnd: 2 ** 40,
+  /** Of accounts that the log knows and that are not there, so many are named. */
+  lostAccountsNamedMax: 20,
   /** Slices over which one account may be spread: each page asks each of them. */
   accountSlicesMax: 64,
   /** Layouts of an account that still have messages: an unknown id is looked for in each of them. */

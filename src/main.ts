@@ -102,7 +102,8 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
   const webhooks = parts.adopt(reception, one => one.close());
   const sweeper = sweeperOf(storage, sending, config, logger);
   const heldSweep = () => sweeper.held;
-  const told = { store, metrics, mirrors: runner, heldSweep, ...sendingDeps(sending) };
+  const lostAccounts = () => storage.lostAccounts.found;
+  const told = { store, metrics, mirrors: runner, heldSweep, lostAccounts, ...sendingDeps(sending) };
   const endOfMetrics = telemetry?.meter(registry, () => tellFigures(told));
   parts.defer(() => (isStarted ? endOfMetrics?.() : undefined));
   const server = parts.adopt(

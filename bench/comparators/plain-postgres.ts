@@ -155,6 +155,8 @@ export class PlainPostgresStore implements Store {
     return { past: number(row, 'past'), all: number(row, 'messages'), losesMost: false };
   }
 
+  async *accounts(): AsyncGenerator<never> {}
+
   async dropBefore(sentAt: EpochMs): Promise<void> {
     const accounts = await this.#pool.query<Row>('SELECT DISTINCT account_id FROM message');
     for (const row of accounts.rows) {

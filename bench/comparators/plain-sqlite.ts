@@ -134,6 +134,8 @@ export class PlainSqliteStore implements Store {
     return { past: number(row, 'past'), all: number(row, 'messages'), losesMost: false };
   }
 
+  async *accounts(): AsyncGenerator<never> {}
+
   async dropBefore(sentAt: EpochMs): Promise<void> {
     const accounts = this.#statement('SELECT DISTINCT account_id FROM message').all();
     for (const row of accounts) {

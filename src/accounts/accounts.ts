@@ -141,6 +141,11 @@ export class Accounts {
     return this.#rows.accounts();
   }
 
+  /** As `AccountRows.lacking`. */
+  lacking(ids: readonly AccountId[]): Promise<readonly AccountId[]> {
+    return this.#rows.lacking(ids);
+  }
+
   /** As `AccountRows.newestAccounts`. */
   newestAccounts(count: number): Promise<NewestAccounts> {
     return this.#rows.newestAccounts(count);

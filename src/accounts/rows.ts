@@ -75,6 +75,8 @@ export interface AccountRows {
   account(name: string): Promise<Account | undefined>;
   /** Oldest first. */
   accounts(): Promise<readonly Account[]>;
+  /** Which of these are not there. */
+  lacking(ids: readonly AccountId[]): Promise<readonly AccountId[]>;
   /** So many at most, the newest first, and how many there are. */
   newestAccounts(count: number): Promise<NewestAccounts>;
   setRequestsPerMinute(account: AccountId, requestsPerMinute: number | undefined): Promise<void>;

@@ -54,6 +54,8 @@ export type ServerDeps = {
   readonly mirrors?: MirrorWatch;
   /** The sweep that waits because the clock leapt, while one does. */
   readonly heldSweep?: () => HeldSweep | undefined;
+  /** Accounts that the log knows, and that are not there. */
+  readonly lostAccounts?: () => readonly AccountId[];
   readonly webhooks?: Pick<WebhookReception, 'admit' | 'stillThere' | 'take'>;
   /** What accounts manage of their own; without it there are no such calls. */
   readonly managedAccounts?: ManagedAccounts;

@@ -30,6 +30,12 @@ export async function accountsHeld(session: Pick<Session, 'query'>): Promise<rea
   return [...held.values()].sort((a, b) => a.id - b.id);
 }
 
+/** The accounts that senders are of; mirrors are of accounts that are there. */
+export async function accountsPlaced(session: Pick<Session, 'query'>): Promise<readonly number[]> {
+  const rows = await session.query('SELECT s.account_id FROM sender s UNION SELECT p.account_id FROM report_place p');
+  return rows.map(([id]) => integer(id));
+}
+
 const accountsHeldQuery = `
   SELECT h.account_id, sum(h.messages)::bigint, max(h.newest_sent_at) FROM (
     SELECT t.account_id, t.messages, t.newest_sent_at FROM tally t

@@ -14,7 +14,15 @@ import { PostgresSenderRows } from '../senders/sender-table.ts';
 import { openPostgresStore } from '../store/postgres/engine.ts';
 import { planningSettings } from '../store/postgres/schema/planning.ts';
 import type { StoreObserver } from '../store/store.ts';
-import { credentialOptions, dropPast, openedPlaces, type Storage, startedRetentions, wouldDrop } from './storage.ts';
+import {
+  credentialOptions,
+  dropPast,
+  openedPlaces,
+  type Storage,
+  startedLostAccounts,
+  startedRetentions,
+  wouldDrop,
+} from './storage.ts';
 
 /** Callers are let in over connections of their own: neither a flood of them nor one of requests holds up the other. */
 const accountConnectionsMax = 3;
@@ -66,6 +74,7 @@ export async function openDatabase(config: Config, url: string, observer: StoreO
     config,
     note,
   );
+  const lostAccounts = startedLostAccounts(parts, { store, accounts, ...places }, note);
   const opened = parts.move();
   return {
     store,
@@ -75,6 +84,7 @@ export async function openDatabase(config: Config, url: string, observer: StoreO
     openOutbox: async () => new PostgresOutbox(connections(outboxConnectionsMax, planningSettings)),
     requestCounter,
     retentions,
+    lostAccounts,
     sweepClock: new ClockRow(forAccounts),
     wouldDrop: sentUntil => wouldDrop(store, retentions, sentUntil),
     dropPast: async () => {

@@ -5,6 +5,7 @@ import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
 import { SqliteCredentialRows } from '../accounts/sqlite/credential-rows.ts';
 import type { Config } from '../config.ts';
 import { SqliteMirrorRows } from '../mirror/sqlite/mirror-rows.ts';
+import type { Outbox } from '../outbox/outbox.ts';
 import { type OutboxNote, openSqliteOutbox } from '../outbox/sqlite/engine.ts';
 import { SqliteSenderRows } from '../senders/sender-file.ts';
 import { blockRowsMax } from '../store/block/layout.ts';
@@ -18,7 +19,15 @@ import { keepRoomToOpen, makeRoomToOpen } from '../store/embedded/files/reserve.
 import { namesAccounts, seedOf } from '../store/embedded/log/log-file.ts';
 import type { StoreObserver } from '../store/store.ts';
 import { MadeFiles } from './made-files.ts';
-import { credentialOptions, dropPast, openedPlaces, type Storage, startedRetentions, wouldDrop } from './storage.ts';
+import {
+  credentialOptions,
+  dropPast,
+  openedPlaces,
+  type Storage,
+  startedLostAccounts,
+  startedRetentions,
+  wouldDrop,
+} from './storage.ts';
 
 /** In a data folder, for one server. */
 export async function openFolder(config: Config, observer: StoreObserver): Promise<Storage> {
@@ -74,26 +83,30 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
     one => observer.note(one),
   );
   made.note('mirrors.db', 'senders.db');
+  const lostAccounts = startedLostAccounts(parts, { store, accounts, ...places }, one => observer.note(one));
   const opened = parts.move();
   return {
     store,
     accounts,
     authenticator,
     ...places,
-    openOutbox: async () => {
-      const note: OutboxNote = (message, detail) => observer.note({ level: 'error', message, detail });
-      // What is only played is little.
-      const memory = config.carrier === 'simulated' ? 'little' : 'usual';
-      const outbox = await openSqliteOutbox(pathOf('outbox.db'), note, memory);
-      made.note('outbox.db');
-      return outbox;
-    },
+    openOutbox: () => openOutbox(config, made, observer),
     retentions,
+    lostAccounts,
     sweepClock: new ClockFile(config.dataDir, new Folder(config.dataDir).disk),
     wouldDrop: sentUntil => wouldDrop(store, retentions, sentUntil),
     dropPast: () => dropPast(store, retentions),
     close: () => opened.disposeAsync(),
   };
+}
+
+async function openOutbox({ dataDir, carrier }: Config, made: MadeFiles, observer: StoreObserver): Promise<Outbox> {
+  const note: OutboxNote = (message, detail) => observer.note({ level: 'error', message, detail });
+  // What is only played is little.
+  const memory = carrier === 'simulated' ? 'little' : 'usual';
+  const outbox = await openSqliteOutbox(join(dataDir, 'outbox.db'), note, memory);
+  made.note('outbox.db');
+  return outbox;
 }
 
 /** A log that does not say whose it is must be proven to be that of the accounts beside it. Throws `StoreUnusable`. */

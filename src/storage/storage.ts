@@ -2,7 +2,7 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { Authenticator } from '../accounts/authenticator.ts';
 import { Retentions } from '../accounts/retentions.ts';
 import type { Config } from '../config.ts';
-import type { EpochMs } from '../domain/message.ts';
+import type { AccountId, EpochMs } from '../domain/message.ts';
 import type { RequestCounter } from '../http/rate-limit/request-counter.ts';
 import { Mirrors } from '../mirror/mirrors.ts';
 import type { MirrorRows } from '../mirror/rows.ts';
@@ -13,6 +13,7 @@ import type { SenderRows } from '../senders/rows.ts';
 import { Senders } from '../senders/senders.ts';
 import type { Dropping, Store, StoreObserver } from '../store/store.ts';
 import type { SweepClock } from '../sweeper.ts';
+import { LostAccounts } from './lost-accounts.ts';
 
 /** All that is kept: in a data folder, for one server, or in a database, for any number of them. */
 export type Storage = {
@@ -29,6 +30,8 @@ export type Storage = {
   readonly openOutbox: () => Promise<Outbox>;
   /** In memory when absent. */
   readonly requestCounter?: RequestCounter;
+  /** Accounts that the log, mirrors or senders have, and that are not there. */
+  readonly lostAccounts: LostAccounts;
   /** What the clock said when what is past was last dropped. */
   readonly sweepClock: SweepClock;
   /** How much `dropPast` would drop of what was sent before a moment. */
@@ -66,6 +69,47 @@ export async function startedRetentions(
   );
   await retentions.start();
   return retentions;
+}
+
+/** Looks for accounts that are known elsewhere, and are not among those that there are. `parts` stops it. */
+export function startedLostAccounts(
+  parts: AsyncDisposableStack,
+  { accounts, ...kept }: Pick<Storage, 'accounts' | 'store' | 'mirrors' | 'senders' | 'reportPlaces'>,
+  note: StoreObserver['note'],
+): LostAccounts {
+  const lost = new LostAccounts({
+    known: () => accountsKnown(kept),
+    rows: accounts,
+    found: detail =>
+      note({
+        level: 'error',
+        message:
+          'accounts that the log knows are not there, and nobody can read what they have: restore the accounts from a newer ' +
+          'backup, or give what one has to a new account by `sentlog accounts adopt NAME --id ID`',
+        detail,
+      }),
+    failed: error =>
+      note({
+        level: 'warn',
+        message: 'whether accounts were lost cannot be looked for now',
+        detail: { reason: String(error) },
+      }),
+  });
+  parts.defer(() => lost.stop());
+  lost.start();
+  return lost;
+}
+
+/** What an outbox has was told to the log. */
+async function* accountsKnown({
+  store,
+  mirrors,
+  senders,
+  reportPlaces,
+}: Pick<Storage, 'store' | 'mirrors' | 'senders' | 'reportPlaces'>): AsyncGenerator<Iterable<AccountId>> {
+  for (const places of [await mirrors.list(), await senders.list(), await reportPlaces.list()])
+    yield places.map(({ account }) => account);
+  yield* store.accounts();
 }
 
 /** What comes in and goes out besides, over the rows that either kind of storage keeps of it; `parts` closes them. */

@@ -109,6 +109,12 @@ export interface Store {
    */
   wouldDrop(sentAt: EpochMs, own?: ReadonlyMap<AccountId, EpochMs>, sentUntil?: EpochMs): Promise<Dropping>;
 
+  /**
+   * The accounts that messages are of, a part of the log after the other: each comes as often as parts have it. Those of the
+   * last seconds may be missing, and others be among them whose messages are all past retention.
+   */
+  accounts(): AsyncIterable<Iterable<AccountId>>;
+
   /** Takes no more, finishes what was taken, lets go of everything. Safe to call twice. */
   close(): Promise<void>;
 }

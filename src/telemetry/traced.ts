@@ -27,6 +27,7 @@ export function tracedStore(store: Store, tracing: Tracing): Store {
     stats: () => store.stats(),
     dropBefore: (sentAt, own) => store.dropBefore(sentAt, own),
     wouldDrop: (...asked) => store.wouldDrop(...asked),
+    accounts: () => store.accounts(),
     close: () => store.close(),
   };
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Accounts } from '../../src/accounts/accounts.ts';
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { LogFile } from '../../src/store/embedded/log/log-file.ts';
@@ -285,8 +285,18 @@ test('accounts.db as it was before an account was made → that account’s mess
   db.exec("DELETE FROM account WHERE name = 'acme'; UPDATE sqlite_sequence SET seq = 0");
   db.close();
   await home.createAccount('stranger');
-  expect(await idsSeenBy(home, await home.createKey('stranger'))).toEqual([]);
+  const server = await home.serve();
+  const seen = await new LogCalls(server.address, await home.createKey('stranger')).walk();
+  expect(seen).toEqual([]);
+  // Found beside all other work, and told wherever what is amiss is.
+  await vi.waitUntil(() => server.stderr.includes('accounts that the log knows are not there'), { timeout: 60_000 });
+  const health = await fetch(`${server.address}/health/ready`);
+  expect(await health.json()).toMatchObject({ status: 'ready', lostAccounts: 1 });
+  expect(await (await fetch(`${server.address}/metrics`)).text()).toContain('sentlog_lost_accounts 1');
+  expect((await home.command('accounts', 'list')).stderr).toContain('1 more account is known to the log');
+  await server.end('SIGTERM');
   expect(await home.command('accounts', 'adopt', 'acme-again')).toMatchObject({ code: 0 });
+  expect((await home.command('accounts', 'list')).stderr).not.toContain('known to the log');
   expect(await idsSeenBy(home, await home.createKey('acme-again'))).toEqual(ids(7));
 });
 
@@ -316,5 +326,11 @@ describe('in PostgreSQL', () => {
     const seen = await new LogCalls(second.address, stranger).call(`${logsPath}?limit=1`);
     expect(JSON.parse(seen.text)).toEqual({ results: [] });
     await second.end('SIGTERM');
+    const lose = "DELETE FROM sentlog.account WHERE name = 'saved'";
+    await database.query(`TRUNCATE sentlog.api_key CASCADE; ${lose}`, url);
+    const listed = await home.command('accounts', 'list');
+    expect(listed).toMatchObject({ code: 0, stderr: expect.stringContaining('1 more account is known to the log') });
+    expect(await home.command('accounts', 'adopt', 'saved-again')).toMatchObject({ code: 0 });
+    expect((await home.command('accounts', 'list')).stderr).toBe('');
   });
 });

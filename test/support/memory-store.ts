@@ -240,6 +240,11 @@ export class MemoryStore implements Store {
     }
   }
 
+  async *accounts(): AsyncGenerator<Iterable<AccountId>> {
+    await this.#admit();
+    yield [...this.#contents.accounts].filter(([, { rows }]) => rows.length > 0).map(([id]) => id);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
   }

@@ -78,6 +78,10 @@ export class OwnAccounts implements Store {
     return refused();
   }
 
+  accounts(): AsyncIterable<Iterable<AccountId>> {
+    throw new Error('a store that others share tells of all accounts');
+  }
+
   dropBefore(): Promise<void> {
     return refused();
   }

@@ -16,6 +16,7 @@ export class WatchedStore implements Store {
     summarize: 0,
     stats: 0,
     wouldDrop: 0,
+    accounts: 0,
     dropBefore: 0,
   };
   readonly #opening: Promise<Store>;
@@ -77,6 +78,10 @@ export class WatchedStore implements Store {
 
   async wouldDrop(...asked: Parameters<Store['wouldDrop']>) {
     return (await this.#admit('wouldDrop')).wouldDrop(...asked);
+  }
+
+  async *accounts() {
+    yield* (await this.#admit('accounts')).accounts();
   }
 
   async dropBefore(sentAt: number, own?: ReadonlyMap<number, number>) {

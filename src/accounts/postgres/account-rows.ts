@@ -1,4 +1,5 @@
 import type { AccountId, Binding, EpochMs } from '../../domain/message.ts';
+import { bigints } from '../../postgres/arrays.ts';
 import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
 import { Connections } from '../../postgres/connections.ts';
 import { lacksAccounts } from '../../postgres/held-accounts.ts';
@@ -46,6 +47,12 @@ export class PostgresAccountRows implements AccountRows {
 
   async accounts(): Promise<readonly Account[]> {
     return (await this.#connections.query(`${selectAccounts} ORDER BY a.created_at, a.id`)).map(readAccount);
+  }
+
+  async lacking(ids: readonly AccountId[]): Promise<readonly AccountId[]> {
+    const lacking =
+      'SELECT g.id FROM unnest($1::bigint[]) g(id) WHERE NOT EXISTS (SELECT FROM account a WHERE a.id = g.id)';
+    return (await this.#connections.query(lacking, [bigints(ids)])).map(([id]) => integer(id));
   }
 
   async newestAccounts(count: number): Promise<NewestAccounts> {

@@ -52,6 +52,11 @@ export class SqliteAccountRows implements AccountRows {
     return this.#db.prepare('SELECT * FROM account ORDER BY created_at, id').all().map(readAccount);
   }
 
+  async lacking(ids: readonly AccountId[]): Promise<readonly AccountId[]> {
+    const rows = this.#db.prepare('SELECT value AS id FROM json_each(?) WHERE value NOT IN (SELECT id FROM account)');
+    return rows.all(JSON.stringify(ids)).map(row => integer(row, 'id'));
+  }
+
   async newestAccounts(count: number): Promise<NewestAccounts> {
     const newest = this.#db.prepare('SELECT * FROM account ORDER BY created_at DESC, id DESC LIMIT ?').all(count);
     const total = integer(this.#db.prepare('SELECT count(*) AS total FROM account').get() ?? {}, 'total');

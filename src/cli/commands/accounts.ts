@@ -3,7 +3,7 @@ import { type Accounts, firstAccount } from '../../accounts/accounts.ts';
 import { type Scope, scopes } from '../../accounts/authenticator.ts';
 import type { Account, KeyInfo, UserInfo } from '../../accounts/rows.ts';
 import { loadLogTerms, loadPlace, serverSettings } from '../../config.ts';
-import type { Binding } from '../../domain/message.ts';
+import type { AccountId, Binding } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { present } from '../../wire/present.ts';
 import {
@@ -18,6 +18,7 @@ import {
   wholeNumber,
 } from '../flags.ts';
 import { newPassword } from '../password.ts';
+import { lostAccounts } from '../place/known-accounts.ts';
 import { openAccounts } from '../place/place.ts';
 import { type Column, printRows } from '../table.ts';
 import { CommandError, note, print } from '../terminal.ts';
@@ -68,11 +69,23 @@ export function addAccounts(program: Command): void {
   const list = accounts.command('list').description('Show the accounts.');
   list.option('--names', 'their names alone, one a line');
   addAdopt(accounts);
-  withAccounts(list, async data => {
+  withAccounts(list, async (data, _name, { dataDir, store }) => {
     const all = await data.accounts();
-    if (list.opts().names !== true) return printRows(all.map(shownAccount), columns);
+    if (list.opts().names !== true) {
+      await printRows(all.map(shownAccount), columns);
+      return noteLost(await lostAccounts(dataDir, store, data));
+    }
     await print(all.map(({ name }) => `${name}\n`).join(''));
   });
+}
+
+function noteLost(lost: readonly AccountId[]): void {
+  if (lost.length === 0) return;
+  note(
+    `${lost.length} more ${lost.length === 1 ? 'account is' : 'accounts are'} known to the log and not there, and nobody can ` +
+      'read what they have: restore the accounts from a newer backup, or `sentlog accounts adopt NAME --id ID`. ' +
+      `By id: ${lost.slice(0, limits.lostAccountsNamedMax).join(', ')}${lost.length > limits.lostAccountsNamedMax ? ', …' : ''}`,
+  );
 }
 
 type Place = ReturnType<typeof loadPlace> & ReturnType<typeof loadLogTerms>;

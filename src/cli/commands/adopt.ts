@@ -10,11 +10,13 @@ import type { AccountId, EpochMs } from '../../domain/message.ts';
 import type { LogFile } from '../../store/embedded/log/log-file.ts';
 import type { Doubt } from '../../store/embedded/offline/unclaimed.ts';
 import { count, settingOption, sourcesOf, wholeNumber } from '../flags.ts';
+import { placedInFolder } from '../place/known-accounts.ts';
 import { printRows } from '../table.ts';
 import { CommandError, note } from '../terminal.ts';
 
 type Flags = { readonly all?: boolean; readonly despiteClock?: boolean };
-type HeldAccount = { readonly id: AccountId; readonly messages: number; readonly newestSentAt: EpochMs };
+/** One that mirrors or senders alone are of has no messages. */
+type HeldAccount = { readonly id: AccountId; readonly messages: number; readonly newestSentAt?: EpochMs };
 
 export function addAdopt(accounts: Command): void {
   const command = accounts
@@ -60,8 +62,9 @@ async function inFolder(dataDir: string, name: string, asked: AccountId | undefi
         'the log does not say whether it belongs to the accounts beside it: say so by `sentlog accounts adopt --all` first, ' +
           'or move accounts.db away',
       );
+    const known = withPlaced(held, placedInFolder(dataDir));
     const chosen = await choose(
-      held.filter(({ id }) => !there.has(id)),
+      known.filter(({ id }) => !there.has(id)),
       asked,
     );
     // In this order: were the account there first and the process gone, it would be one of another log's.
@@ -153,10 +156,12 @@ function accountRows(dataDir: string): SqliteAccountRows {
 async function inDatabase(url: string, name: string, asked: AccountId | undefined): Promise<HeldAccount> {
   const { connected } = await import('../../postgres/connections.ts');
   const { migrate, schemaName: schema } = await import('../../postgres/migrate.ts');
-  const { accountsHeld } = await import('../../postgres/held-accounts.ts');
+  const { accountsHeld, accountsPlaced } = await import('../../postgres/held-accounts.ts');
   const { openAccountRows } = await import('../../accounts/postgres/account-rows.ts');
   await migrate({ url, schema }, () => {});
-  const held = await connected({ url, schema, statementTimeoutMs: 60_000 }, accountsHeld);
+  const held = await connected({ url, schema, statementTimeoutMs: 60_000 }, async session =>
+    withPlaced(await accountsHeld(session), await accountsPlaced(session)),
+  );
   const accounts = new Accounts(await openAccountRows(url, { mayMake: true, mayLack: true }), Date.now);
   try {
     const there = new Set((await accounts.accounts()).map(({ id }) => id));
@@ -169,6 +174,12 @@ async function inDatabase(url: string, name: string, asked: AccountId | undefine
   } finally {
     await accounts.close();
   }
+}
+
+/** Those too that only mirrors or senders are of. */
+function withPlaced(held: readonly HeldAccount[], placed: readonly AccountId[]): readonly HeldAccount[] {
+  const ids = new Set(held.map(({ id }) => id));
+  return [...held, ...[...new Set(placed)].filter(id => !ids.has(id)).map(id => ({ id, messages: 0 }))];
 }
 
 async function choose(lost: readonly HeldAccount[], asked: AccountId | undefined): Promise<HeldAccount> {
@@ -194,5 +205,5 @@ const heldColumns: readonly (readonly [string, (row: Shown) => string | number])
 ];
 
 function shown({ newestSentAt, ...account }: HeldAccount) {
-  return { ...account, newestSentAt: new Date(newestSentAt).toISOString() };
+  return { ...account, newestSentAt: newestSentAt === undefined ? '' : new Date(newestSentAt).toISOString() };
 }

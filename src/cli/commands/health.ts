@@ -43,6 +43,7 @@ type Told = Partial<Pick<Health, 'heldSweep' | 'details'>> & {
   readonly status?: string;
   readonly violations?: readonly { readonly violation: string }[];
   readonly damaged?: Amiss;
+  readonly lostAccounts?: number;
   readonly away?: Amiss;
   readonly pausedSenders?: Amiss;
   readonly mirrorsBehind?: Amiss;
@@ -88,6 +89,7 @@ function told({
   status,
   violations = [],
   damaged,
+  lostAccounts,
   away,
   pausedSenders,
   mirrorsBehind,
@@ -98,6 +100,11 @@ function told({
   const wrong = [...(status === undefined ? ['not ready'] : []), ...violations.map(({ violation }) => violation)];
   const odd = [
     ...amiss('damaged', damaged, details?.damaged),
+    ...amiss(
+      'lost accounts',
+      lostAccounts,
+      details?.lostAccounts?.map(id => ({ name: String(id) })),
+    ),
     ...amiss('away', away, details?.away),
     ...amiss('paused senders', pausedSenders, details?.pausedSenders),
     ...amiss('mirrors behind', mirrorsBehind, details?.mirrorsBehind),

@@ -8,6 +8,7 @@ const until = Type.String({ description: 'When it goes on, in UTC.' });
 const detailsSchema = Type.Object(
   {
     damaged: Type.Array(Type.Object({ name: Type.String(), reason: Type.String() })),
+    lostAccounts: Type.Optional(Type.Array(Type.Integer(), { description: 'The first of them by their ids.' })),
     away: list({ name: Type.String(), accounts: Type.Optional(count('Accounts that it holds up.')) }, 'By name.'),
     heldSweep: Type.Optional(
       Type.Object({
@@ -40,6 +41,9 @@ export const healthSchema = Type.Object(
   {
     status: Type.Literal('ready'),
     damaged: count('Parts of the log that were set aside since they are damaged.'),
+    lostAccounts: Type.Optional(
+      count('Accounts that the log, mirrors or senders have, and that are not there; absent where there are none.'),
+    ),
     away: Type.Optional(count('Parts of the log that cannot be served now.')),
     pausedSenders: Type.Optional(count('Pages that cannot send now; absent where nothing is sent.')),
     mirrorsBehind: Type.Optional(

@@ -47,6 +47,7 @@ export type AlsoTold = {
   readonly mirrors?: readonly MirrorFigures[];
   readonly sending?: SendingFigures;
   readonly heldSweep?: HeldSweep;
+  readonly lostAccounts?: number;
 };
 
 export function createMetrics(registry: Registry): Metrics {
@@ -70,6 +71,11 @@ export function createMetrics(registry: Registry): Metrics {
     help: 'Messages that a sweep would drop, and does not while it is not known whether the clock is right',
     registers,
   });
+  const lost = new Gauge({
+    name: 'sentlog_lost_accounts',
+    help: 'Accounts that the log, mirrors or senders have, and that are not there',
+    registers,
+  });
   const tellMirrors = mirrorMetrics(registers);
   const tellSending = sendingMetrics(registers);
   return {
@@ -85,8 +91,9 @@ export function createMetrics(registry: Registry): Metrics {
     },
     ...recordMetrics(registers),
     ...streamMetrics(registers),
-    tell(stats, { mirrors = [], sending, heldSweep } = {}) {
+    tell(stats, { mirrors = [], sending, heldSweep, lostAccounts = 0 } = {}) {
       store.tell(stats);
+      lost.set(lostAccounts);
       heldMessages.set(heldSweep?.past ?? 0);
       tellMirrors(mirrors);
       tellSending(sending);

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { hashSecret, matchesHash } from '../../accounts/secrets.ts';
 import { Unavailable } from '../../failures.ts';
+import { limits } from '../../limits.ts';
 import { behindOf, type MirrorFigures } from '../../mirror/figures.ts';
 import { present } from '../../wire/present.ts';
 import type { ServerDeps } from '../deps.ts';
@@ -43,7 +44,7 @@ export function operationRoutes(deps: Deps): readonly Route[] {
  * alone; without such a token in the settings nobody is. Why, in the words of a database or a disk, is in the log alone.
  */
 async function ready({ request }: OpenCall, deps: Deps): Promise<string> {
-  const { store, authenticator, sending, mirrors, heldSweep } = deps;
+  const { store, authenticator, sending, mirrors, heldSweep, lostAccounts } = deps;
   const { writeFailure, damaged, away } = await orNotReady('store', 'the store cannot be reached now', store.stats());
   await orNotReady('accounts', 'who calls cannot be proven now', authenticator.ready());
   const held = heldSweep?.();
@@ -53,15 +54,18 @@ async function ready({ request }: OpenCall, deps: Deps): Promise<string> {
   if (outage !== undefined) throw notReady('outbox', 'cannot send: the outbox takes nothing now', outage);
   const paused = sending?.paused();
   const behind = behindIn(mirrors?.figures() ?? []);
+  const lost = lostAccounts?.() ?? [];
   const until = held === undefined ? undefined : { until: new Date(held.until).toISOString() };
   const health: Health = {
     status: 'ready',
     damaged: damaged.length,
+    ...(lost.length > 0 && { lostAccounts: lost.length }),
     ...present({ away: away?.length, pausedSenders: paused?.length, mirrorsBehind: behind?.length, heldSweep: until }),
   };
   if (!isOperator(request, deps)) return JSON.stringify(health);
   const details: HealthDetails = {
     damaged: damaged.map(({ name, reason }) => ({ name, reason })),
+    ...(lost.length > 0 && { lostAccounts: lost.slice(0, limits.lostAccountsNamedMax) }),
     ...present({
       away: away?.map(({ name, accounts }) => ({ name, ...present({ accounts }) })),
       heldSweep: held && until && { ...held, ...until },

@@ -75,6 +75,7 @@ function storeUnder(lock: FolderLock, options: SqliteStoreOptions): SqliteStore 
 
 class SqliteStore implements Store {
   readonly batchRecords = batchRecords;
+  readonly accounts = () => this.#catalog.accounts();
   readonly loaded: Promise<void>;
   readonly #observer: StoreObserver;
   readonly #lock: FolderLock;

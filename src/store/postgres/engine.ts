@@ -2,6 +2,7 @@ import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts
 import type { Summary } from '../../domain/summary.ts';
 import { limits } from '../../limits.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
+import { accountsHeld } from '../../postgres/held-accounts.ts';
 import { migrate, schemaName } from '../../postgres/migrate.ts';
 import { Turns } from '../../turns.ts';
 import { UnderWay } from '../../under-way.ts';
@@ -321,6 +322,11 @@ class PostgresStore implements Store {
     this.#refuseWhenClosed();
     await dropPast(this.#places, { others: sentAt, own });
     this.#database.damage.forgetBefore(Math.min(sentAt, ...own.values()));
+  }
+
+  async *accounts(): AsyncGenerator<Iterable<AccountId>> {
+    this.#refuseWhenClosed();
+    yield (await accountsHeld(this.#database)).map(({ id }) => id);
   }
 
   close(): Promise<void> {

@@ -148,6 +148,20 @@ export function lifecycleTests(openEngine: OpenEngine): void {
       expect((await store.history(account, 'm7', horizon))?.timeline).toHaveLength(2);
     });
 
+    it('messages of several accounts, some in segments of before → each account is told, and no other', async () => {
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 10 });
+      for (const one of [account, account + 1, account + 2])
+        await recordAll(engine.store, messages(15), { account: one });
+      await record(engine.store, [{ messageId: 'nobody knows', status: delivered }], { account: account + 3 });
+      const told = async (store: Store) => {
+        const ids = new Set<number>();
+        for await (const part of store.accounts()) for (const id of part) ids.add(id);
+        return [...ids].sort((a, b) => a - b);
+      };
+      expect(await told(engine.store)).toEqual([account, account + 1, account + 2]);
+      expect(await told(await engine.reopen())).toEqual([account, account + 1, account + 2]);
+    });
+
     it('closed with records on their way → those taken are answered, and are there afterwards', async () => {
       const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 100_000 });
       const taken = Array.from({ length: 20 }, (_, i) =>

@@ -82,6 +82,10 @@ export class SealedStore implements Store {
     return this.#store.wouldDrop(...asked);
   }
 
+  accounts() {
+    return this.#store.accounts();
+  }
+
   close() {
     return this.#store.close();
   }

@@ -32,6 +32,15 @@ export function accountsHeldIn(folder: Folder): readonly HeldAccount[] {
   return [...held.values()].sort((a, b) => a.id - b.id);
 }
 
+/** The same by their ids alone, in no order and as often as segments have them; also beside a server. */
+export function accountIdsIn(folder: Folder): readonly AccountId[] {
+  const idsOf = (index: IndexFile) => [...index.float64('accounts')];
+  return folder
+    .segmentIds()
+    .flatMap(id => readFrom(folder, id, idsOf, () => counted(folder, id).map(({ account }) => account)))
+    .filter(id => id !== noAccount);
+}
+
 /**
  * When the first message that is left of each of these accounts was recorded. A segment is opened once, and one row is
  * read of each account; what is damaged is passed over.
@@ -53,10 +62,19 @@ export function firstReceivedAt(folder: Folder, held: readonly HeldAccount[]): R
   return times;
 }
 
-function heldBy(folder: Folder, segmentId: number): readonly HeldOf[] {
+const heldBy = (folder: Folder, segmentId: number) =>
+  readFrom(folder, segmentId, heldByIndex, () => counted(folder, segmentId));
+
+/** By its index, or by its rows where it has no sound one; what is damaged has nothing. */
+function readFrom<T>(
+  folder: Folder,
+  segmentId: number,
+  inIndex: (index: IndexFile) => readonly T[],
+  inRows: () => readonly T[],
+): readonly T[] {
   if (!folder.hasRows(segmentId)) return [];
   try {
-    return indexed(folder, segmentId) ?? counted(folder, segmentId);
+    return indexed(folder, segmentId, inIndex) ?? inRows();
   } catch (error) {
     if (!isDamage(error)) throw error;
     return [];
@@ -64,13 +82,13 @@ function heldBy(folder: Folder, segmentId: number): readonly HeldOf[] {
 }
 
 /** `undefined` without a sound index. */
-function indexed(folder: Folder, segmentId: number): readonly HeldOf[] | undefined {
+function indexed<T>(folder: Folder, segmentId: number, read: (index: IndexFile) => T): T | undefined {
   if (!folder.disk.exists(folder.index(segmentId))) return undefined;
   let index: IndexFile | undefined;
   try {
     index = new IndexFile(folder.index(segmentId), folder.disk);
     index.verify(['accounts', 'accountStarts']);
-    return heldByIndex(index);
+    return read(index);
   } catch (error) {
     if (!(error instanceof DamagedIndex)) throw error;
     return undefined;

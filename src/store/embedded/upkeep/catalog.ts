@@ -1,4 +1,4 @@
-import type { EpochMs } from '../../../domain/message.ts';
+import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { DroppingSum } from '../../dropping.ts';
 import { earliestOf, type Horizons, horizonOf } from '../../horizons.ts';
 import type { Dropping, StoreObserver } from '../../store.ts';
@@ -13,6 +13,7 @@ import {
   lossText,
   messagesIn,
   minSentAt,
+  noAccount,
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
@@ -189,12 +190,22 @@ export class Catalog {
   }
 
   async #extentsOf(entry: Entry): Promise<Extents | undefined> {
-    if (entry.extents !== undefined) return entry.extents;
     const { phase } = entry;
-    const kept = phase === 'sealed' ? undefined : await this.#holders.unsealedExtents(entry.shared.id);
-    const extents = kept ?? (await this.#holders.sealedExtents(entry.shared.id));
+    const extents = await this.#readExtents(entry);
     if (phase === 'sealed') entry.extents = extents;
     return extents;
+  }
+
+  async #readExtents({ shared, phase, extents }: Entry): Promise<Extents | undefined> {
+    if (extents !== undefined) return extents;
+    const kept = phase === 'sealed' ? undefined : await this.#holders.unsealedExtents(shared.id);
+    return kept ?? this.#holders.sealedExtents(shared.id);
+  }
+
+  /** Of each segment the accounts that it has messages of, lost ones too, or reports on messages. Nothing of it is kept. */
+  async *accounts(): AsyncGenerator<Iterable<AccountId>> {
+    for (const entry of this.entries())
+      yield (await this.#readExtents(entry))?.accounts.filter(account => account !== noAccount) ?? [];
   }
 
   async #drop(segmentIds: readonly number[]): Promise<void> {

@@ -11,12 +11,17 @@ import { dueInLine, isAlone, type OutboxRows } from './rows.ts';
 const columns = 'id, account, sender, destination, state, expires_at, claimed_at, last_error';
 
 const ready = 'is_head = 1 AND account = ?1 AND sender = ?2 AND lane = ?3 AND expires_at > ?4';
-/** A deadline stays, so that no index has to be told of it: what is claimed does not lapse. */
-const claimWhere = (which: string) => `
-  UPDATE message SET state = ${states.claimed}, is_head = 0, claimed_at = ?4
-  WHERE id IN (SELECT id FROM message WHERE ${ready} AND ${which} LIMIT ?5) RETURNING id, tries, body, due_at`;
-const claimBack = claimWhere('due_at > 0 AND due_at <= ?4 ORDER BY due_at, id');
-const claimInLine = claimWhere('due_at = 0 ORDER BY id');
+/** What waited for its moment, and what is in line. */
+const readyWhere = (which: string) => `SELECT id, tries, body FROM message WHERE ${ready} AND ${which} LIMIT ?5`;
+const readyBack = readyWhere('due_at > 0 AND due_at <= ?4 ORDER BY due_at, id');
+const readyInLine = readyWhere('due_at = 0 ORDER BY id');
+/**
+ * All of a call at once: a statement that changes what it looks for, or gives back what it changed, makes tables for it in
+ * memory first, which takes longer than to change a few rows. A deadline stays, so that no index has to be told of it: what
+ * is claimed does not lapse.
+ */
+const claimThose = `UPDATE message SET state = ${states.claimed}, is_head = 0, claimed_at = ?
+  WHERE id IN (SELECT value FROM json_each(?))`;
 
 const add = (isInLine: 0 | 1, columnsOfPlace: string, values: string) => `
   INSERT OR IGNORE INTO message (account, message_id, sender, destination, lane, accepted_at, sent_at, expires_at, price,
@@ -97,14 +102,16 @@ export class Queue {
   /** For each want, what was claimed of it. */
   claim(wants: readonly Want[], now: EpochMs): readonly (readonly ClaimedRow[])[] {
     this.#beginDue(now);
-    return wants.map(({ account, sender, lane, count }) => {
+    const claimed = wants.map(({ account, sender, lane, count }) => {
       const of = [account, sender, laneIndex(lane), now];
       // What waited for its moment goes first: the line may never be empty.
-      const back = this.#rows.cells(claimBack, ...of, count).map(claimedIn);
-      const inLine =
-        back.length < count ? this.#rows.cells(claimInLine, ...of, count - back.length).map(claimedIn) : [];
-      return [...back, ...inLine].sort(inOrder).map(({ row }) => row);
+      const back = this.#rows.cells(readyBack, ...of, count);
+      const inLine = back.length < count ? this.#rows.cells(readyInLine, ...of, count - back.length) : [];
+      return [...back, ...inLine].map(claimedIn);
     });
+    const ids = claimed.flat().map(([id]) => id);
+    if (ids.length > 0) this.#rows.run(claimThose, now, JSON.stringify(ids));
+    return claimed;
   }
 
   /** Only this process claims. */
@@ -120,8 +127,7 @@ export class Queue {
   settle(results: readonly Result[], now: EpochMs): void {
     for (const result of results) {
       if (result.kind === 'sent') {
-        const { id, mid, psid } = result;
-        this.#receipts.answered(id, { mid, at: now, ...(psid !== undefined && { psid }) });
+        this.#receipts.answered(result, now);
         continue;
       }
       const row = this.#rows.get(
@@ -271,14 +277,6 @@ export class Queue {
   }
 }
 
-type Taken = { readonly row: ClaimedRow; readonly dueAt: EpochMs };
-
-function claimedIn([id, tries, body, dueAt]: Cells): Taken {
-  return { row: [number(id), number(tries), string(body)], dueAt: number(dueAt) };
-}
-
-/** What waited for its moment by that, and before what is in line. */
-function inOrder(a: Taken, b: Taken): number {
-  if (a.dueAt !== b.dueAt && (a.dueAt === 0 || b.dueAt === 0)) return a.dueAt === 0 ? 1 : -1;
-  return a.dueAt - b.dueAt || a.row[0] - b.row[0];
+function claimedIn([id, tries, body]: Cells): ClaimedRow {
+  return [number(id), number(tries), string(body)];
 }

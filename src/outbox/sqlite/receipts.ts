@@ -1,7 +1,7 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import type { Outgoing } from '../../domain/outgoing.ts';
 import { limits } from '../../limits.ts';
-import type { Receipt } from '../outbox.ts';
+import type { Receipt, Result } from '../outbox.ts';
 import { states } from '../states.ts';
 import { steps } from '../telling.ts';
 import { integer, optionalInteger, type Row, text } from './cells.ts';
@@ -14,6 +14,7 @@ type Proof = {
   readonly at: EpochMs;
 };
 
+type Answered = Extract<Result, { kind: 'sent' }>;
 type Echo = Extract<Receipt, { kind: 'echo' }>;
 /** A receipt, as one of its accounts hears it. */
 type Heard = { readonly account: AccountId; readonly page: string; readonly psid: string; readonly at: EpochMs };
@@ -22,10 +23,11 @@ const columns =
   'id, account, sender, destination, state, mid, psid, meta_at, is_echoed, delivery, implied_at, seen_at, claimed_at';
 
 /** By an answer, at the latest then; an echo says when. What is claimed has its deadline still. */
-const sent = `UPDATE message SET state = ${states.sent}, is_in_line = 0, mid = ?2, meta_at = ?3`;
-const sentByAnswer = `${sent}, psid = coalesce(?4, destination), is_echoed = 0
-  WHERE id = ?1 AND state = ${states.claimed} RETURNING account, sender, destination, psid`;
-const sentByEcho = `${sent}, psid = ?4, is_echoed = 1, is_head = 0, deadline = expires_at WHERE id = ?1`;
+const sent = `UPDATE message SET state = ${states.sent}, is_in_line = 0, mid = ?2, meta_at = ?3, psid = ?4`;
+const sentByAnswer = `${sent}, is_echoed = 0 WHERE id = ?1`;
+const sentByEcho = `${sent}, is_echoed = 1, is_head = 0, deadline = expires_at WHERE id = ?1`;
+const ofClaimed = `SELECT account, sender, destination FROM message WHERE id = ? AND state = ${states.claimed}`;
+const ofMid = 'FROM message WHERE account = ? AND sender = ? AND mid = ?';
 
 /** So exact is it known when a conversation changed last: it stands in an index. */
 const changedMs = 3_600_000;
@@ -40,7 +42,7 @@ const seenLater = `SELECT id FROM message WHERE ${ofReader} AND meta_at <= ?4 AN
 const seenNext = `SELECT seen_at FROM message WHERE ${ofReader} AND meta_at BETWEEN ?4 AND ?6 AND id <> ?5
   ORDER BY meta_at LIMIT 1`;
 /** What a mark covers that none before it did: whatever became known of those that it had covered was told then. */
-const covered = (isBetween: string, isOpen: string) => `SELECT ${columns} FROM message
+const covered = (isBetween: string, isOpen: string) => `SELECT id, delivery, meta_at FROM message
   WHERE account = ?1 AND sender = ?2 AND psid = ?3 AND ${isBetween} AND state = ${states.sent} AND ${isOpen}
     AND seen_at IS NULL ORDER BY meta_at`;
 const deliveredBefore = covered('meta_at >= ?4 AND meta_at < ?5', 'delivery = 0');
@@ -60,9 +62,12 @@ export class Receipts {
   }
 
   /** Meta answered that it took a message that is being sent; nothing is kept of any other. */
-  answered(id: number, { mid, psid, at }: Pick<Proof, 'mid' | 'at'> & Partial<Proof>): void {
-    const row = this.#rows.get(sentByAnswer, id, mid, at, psid ?? null);
-    if (row !== undefined) this.#sent(id, row, { mid, psid: text(row, 'psid'), at });
+  answered({ id, mid, psid }: Answered, at: EpochMs): void {
+    const row = this.#rows.get(ofClaimed, id);
+    if (row === undefined) return;
+    const proof = { mid, psid: psid ?? text(row, 'destination'), at };
+    this.#rows.run(sentByAnswer, id, mid, at, proof.psid);
+    this.#sent(id, row, proof);
   }
 
   /** It is proven that a message was sent, whatever it was taken for so far. */
@@ -179,16 +184,11 @@ export class Receipts {
   }
 
   #rowOf(account: AccountId, page: string, mid: string): Row | undefined {
-    return this.#rows.get(
-      `SELECT ${columns} FROM message WHERE account = ? AND sender = ? AND mid = ?`,
-      account,
-      page,
-      mid,
-    );
+    return this.#rows.get(`SELECT ${columns} ${ofMid}`, account, page, mid);
   }
 
   #deliveredMid({ account, page, at }: Heard, mid: string, now: EpochMs): void {
-    const row = this.#rowOf(account, page, mid);
+    const row = this.#rows.get(`SELECT id, delivery, implied_at ${ofMid}`, account, page, mid);
     if (row !== undefined) return this.#deliver(row, at);
     this.#rows.run(
       'INSERT OR IGNORE INTO parked (account, page, mid, delivered_at, parked_at) VALUES (?, ?, ?, ?, ?)',

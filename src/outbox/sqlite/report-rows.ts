@@ -55,7 +55,6 @@ export class ReportRows {
     { kind, isOpen, url }: NewReport,
     { statusKey, errorKey, moment, now }: Made,
   ): void {
-    if (isOpen) this.#rows.run('UPDATE message SET is_reported = 1 WHERE id = ?', message);
     this.#rows.run(
       `INSERT INTO report (message, account, made_at, kind, status, error, moment, is_open, url, push_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,

@@ -1,7 +1,7 @@
 import type { EpochMs } from '../../domain/message.ts';
-import { statusByKey } from '../../domain/registry.ts';
+import { statuses } from '../../domain/registry.ts';
 import { reportOn, type Subscribed, type ToldStep } from '../reporting.ts';
-import { type Cells, integer, number, optionalNumber, optionalText, type Row } from './cells.ts';
+import { type Cells, number, optionalNumber, string } from './cells.ts';
 import type { ReportRows } from './report-rows.ts';
 import type { OutboxRows } from './rows.ts';
 
@@ -21,31 +21,18 @@ export class TellingRows {
   }
 
   told(ids: readonly number[], now: EpochMs, subscribed: ReadonlyMap<number, Subscribed>): void {
-    const told = this.#rows.cells(forget, JSON.stringify(ids)).map(toldIn);
-    for (const step of told.sort((a, b) => a.id - b.id)) this.#report(step, now, subscribed);
-  }
-
-  /** Of most steps nobody wants a report, and no message is looked at for them. */
-  #report(step: ToldRow, now: EpochMs, subscribed: ReadonlyMap<number, Subscribed>): void {
-    const { message: id, isFirst, statusKey, errorKey, doneAt, seenAt } = step;
-    const isFinal = statusKey !== undefined && statusByKey(statusKey).final;
-    if (isFirst && !isFinal) return;
-    const row = this.#rows.get(isFinal || seenAt !== undefined ? terms : wantsIntermediate, id);
-    if (row === undefined) return;
-    const account = integer(row, 'account');
-    const report = reportOn(
-      {
-        message: termsIn(row),
-        isFirst,
-        isReported: integer(row, 'is_reported') === 1,
-        ...(statusKey !== undefined && { statusKey }),
-        ...(seenAt !== undefined && { seenAt }),
-      },
-      subscribed.get(account),
-    );
-    if (report === undefined) return;
-    const moment = seenAt ?? doneAt;
-    this.#reports.add(id, account, report, { statusKey, errorKey, moment, now });
+    const those = JSON.stringify(ids);
+    const reported = new Set<number>();
+    for (const step of this.#rows.cells(toReport, those).map(toldIn)) {
+      const isReported = step.isReported || reported.has(step.message);
+      const report = reportOn({ ...step, message: step.terms, isReported }, subscribed.get(step.account));
+      if (report === undefined) continue;
+      const { message, account, statusKey, errorKey } = step;
+      this.#reports.add(message, account, report, { statusKey, errorKey, moment: step.seenAt ?? step.doneAt, now });
+      if (report.isOpen) reported.add(message);
+    }
+    if (reported.size > 0) this.#rows.run(markReported, JSON.stringify([...reported]));
+    this.#rows.run(forget, those);
   }
 }
 
@@ -53,32 +40,39 @@ export class TellingRows {
 const oldest = `SELECT step.id, message.account, message.message_id, step.at, step.status, step.error, step.done_at,
     step.seen_at, CASE step.is_first WHEN 1 THEN message.body END, CASE step.with_price WHEN 1 THEN message.price END
   FROM step JOIN message ON message.id = step.message ORDER BY step.id LIMIT ?`;
-const forget = `DELETE FROM step WHERE id IN (SELECT value FROM json_each(?))
-  RETURNING id, message, is_first, status, error, done_at, seen_at`;
+const these = 'IN (SELECT value FROM json_each(?))';
+const forget = `DELETE FROM step WHERE id ${these}`;
+const markReported = `UPDATE message SET is_reported = 1 WHERE id ${these}`;
 
+const finalKeys = statuses.filter(one => one.final).map(one => one.key);
 /** A body was written without blanks, and has quotes within its texts escaped: what does not stand in it so it does not have. */
-const has = (name: string) => `instr(body, '"${name}":') > 0`;
-const terms = `SELECT account, is_reported, CASE WHEN ${has('reports')} OR ${has('isForeign')} THEN body END AS body
-  FROM message WHERE id = ?`;
-const wantsIntermediate = `SELECT account, is_reported, body FROM message
-  WHERE id = ? AND instr(body, '"intermediate":true') > 0`;
+const has = (text: string) => `instr(message.body, '${text}') > 0`;
+/**
+ * Steps that somebody may want a report of: of the others no message is looked at. Of most messages the account's own terms
+ * hold, and no body need be read.
+ */
+const toReport = `SELECT step.message, message.account, step.is_first, message.is_reported, step.status, step.error, step.done_at,
+    step.seen_at, CASE WHEN ${has('"reports":')} OR ${has('"isForeign":')} THEN message.body END
+  FROM step JOIN message ON message.id = step.message
+  WHERE step.id ${these} AND (step.seen_at IS NOT NULL OR step.status IN (${finalKeys.join()})
+    OR (step.is_first = 0 AND ${has('"intermediate":true')}))
+  ORDER BY step.id`;
 
-/** Of most messages the account's own terms hold, and none need be read. */
-function termsIn(row: Row): ToldStep['message'] {
-  const body = optionalText(row, 'body');
-  return body === undefined ? {} : JSON.parse(body);
-}
-
-type ToldRow = ReturnType<typeof toldIn>;
-
-function toldIn([id, message, isFirst, status, error, done, seen]: Cells) {
+function toldIn([message, account, isFirst, isReported, status, error, done, seen, body]: Cells) {
+  const [statusKey, seenAt] = [optionalNumber(status), optionalNumber(seen)];
   return {
-    id: number(id),
     message: number(message),
+    account: number(account),
     isFirst: isFirst === 1,
-    statusKey: optionalNumber(status),
+    isReported: isReported === 1,
     errorKey: optionalNumber(error),
     doneAt: optionalNumber(done),
-    seenAt: optionalNumber(seen),
+    ...(statusKey !== undefined && { statusKey }),
+    ...(seenAt !== undefined && { seenAt }),
+    terms: termsIn(body),
   };
+}
+
+function termsIn(body: unknown): ToldStep['message'] {
+  return body === null ? {} : JSON.parse(string(body));
 }

@@ -56,7 +56,7 @@ export type ServerDeps = {
   readonly heldSweep?: () => HeldSweep | undefined;
   /** Accounts that the log knows, and that are not there. */
   readonly lostAccounts?: () => readonly AccountId[];
-  readonly webhooks?: Pick<WebhookReception, 'admit' | 'stillThere' | 'take'>;
+  readonly webhooks?: Pick<WebhookReception, 'admit' | 'take'>;
   /** What accounts manage of their own; without it there are no such calls. */
   readonly managedAccounts?: ManagedAccounts;
   readonly managedMirrors?: ManagedMirrors;

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { RowCache } from '../accounts/row-cache.ts';
 import { hashSecret } from '../accounts/secrets.ts';
 import type { AccountId, EpochMs, Violation } from '../domain/message.ts';
 import { Unavailable } from '../failures.ts';
@@ -7,13 +8,13 @@ import type { Rejection, Store } from '../store/store.ts';
 import type { MirrorFigures } from './figures.ts';
 import { Gathering } from './gathering.ts';
 import type { Mirrors } from './mirrors.ts';
-import type { MirrorRows } from './rows.ts';
+import type { Mirror, MirrorRows } from './rows.ts';
 import type { WebhookReports } from './webhook.ts';
 import type { MirrorNote } from './worker.ts';
 
 export type ReceptionOptions = {
   readonly mirrors: Mirrors;
-  readonly rows: Pick<MirrorRows, 'unfollow'>;
+  readonly rows: Pick<MirrorRows, 'unfollow' | 'mirrors'>;
   readonly store: Pick<Store, 'record'>;
   readonly figures: () => readonly MirrorFigures[];
   readonly clock: () => EpochMs;
@@ -32,6 +33,8 @@ export type WebhookProof = {
 /** How soon a report is sent again that could not be kept yet. */
 const retryMs = 60_000;
 const notesMax = 5;
+/** Mirrors that are looked up together with others at most; more are looked up anew. */
+const keptMax = 1000;
 
 /** Takes the webhooks of the other sides. */
 export class WebhookReception {
@@ -39,9 +42,12 @@ export class WebhookReception {
   readonly #endings: Endings;
   readonly #proofs = new Map<string, Proofs>();
   readonly #gatherings = new Map<number, Gathered>();
+  /** By their names, as they are kept. The figures may be older, since they wait for mirrors that end. */
+  readonly #kept: RowCache<Mirror>;
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
+    this.#kept = new RowCache(keptMax, async name => (await options.rows.mirrors()).find(one => one.name === name));
     this.#endings = new Endings(options);
   }
 
@@ -62,9 +68,14 @@ export class WebhookReception {
     return isProven ? found : undefined;
   }
 
-  /** The mirror that was proven to be theirs a moment ago, as it is now; `undefined` when it was removed. */
-  stillThere({ mirror: { id, name } }: MirrorFigures): MirrorFigures | undefined {
-    return this.#options.figures().find(({ mirror }) => mirror.id === id && mirror.name === name);
+  /** Whether a mirror was not removed. Where that cannot be told now, it is there until that is known. */
+  async #isThere({ id, name }: Mirror): Promise<boolean> {
+    try {
+      return (await this.#kept.get(name))?.id === id;
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      return true;
+    }
   }
 
   /** Derived once for each mirror: every webhook asks for them. */
@@ -78,21 +89,25 @@ export class WebhookReception {
   }
 
   /**
-   * Resolves when all that can be kept is durable. Rejects with `Unavailable` when something should be sent again: the
+   * Resolves when all that can be kept is durable; with `false` where the mirror was removed since it was proven: nothing is
+   * kept from then on. Rejects with `Unavailable` when something should be sent again: the
    * store cannot keep it now, or has no room for reports whose messages are still to be read.
    */
-  async take(figures: MirrorFigures, { reports, flaws }: WebhookReports): Promise<void> {
-    const { mirror } = figures;
-    const gathering = this.#gatheringOf(figures);
+  async take(proven: MirrorFigures, { reports, flaws }: WebhookReports): Promise<boolean> {
+    const { mirror } = proven;
+    if (!(await this.#isThere(mirror))) return false;
+    const gathering = this.#gatheringOf(this.#options.figures().find(one => one.mirror.id === mirror.id) ?? proven);
     let isLeft = false;
     for (const flaw of flaws.slice(0, notesMax)) this.#tell(mirror.name, flaw);
     for (let at = 0; at < reports.length; at += limits.batchRecordsMax) {
+      if (at > 0 && !(await this.#isThere(mirror))) return false;
       const rejected = await gathering.add(reports.slice(at, at + limits.batchRecordsMax));
       isLeft = this.#tellRejected(mirror.name, rejected) || isLeft;
     }
     const final = reports.filter(report => report.status?.final === true).map(report => report.messageId);
     if (final.length > 0 && !isLeft) this.#endings.add(mirror.id, final);
     if (isLeft) throw new Unavailable('reports came before their messages were read', retryMs);
+    return true;
   }
 
   /** By what is known of the other side's clock when what was gathered is recorded. */

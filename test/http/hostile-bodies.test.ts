@@ -84,7 +84,7 @@ beforeAll(() => {
     receive: async () => true,
   };
   const mirror = { id: 1, name: 'm' };
-  const webhooks = { admit: () => mirror, stillThere: () => mirror, take: async () => {} };
+  const webhooks = { admit: () => mirror, take: async () => true };
   server = new TestServer({ sending, metaWebhooks, webhooks } as never);
 });
 afterAll(() => server.app.close());

@@ -117,7 +117,8 @@ describe('proof', () => {
     const slow = Readable.from(
       (async function* () {
         yield body.slice(0, 20);
-        figures = [];
+        // The figures still have it: they wait for the mirror to end.
+        await mirrors.remove('m');
         yield body.slice(20);
       })(),
     );
@@ -179,6 +180,7 @@ describe('reports', () => {
     const ending = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<readonly string[]>();
     const rows = {
+      mirrors: () => options.rows.mirrors(),
       unfollow: async (_: number, messageIds: readonly string[]) => {
         begun.resolve(messageIds);
         await ending.promise;

@@ -41,6 +41,8 @@ async function send({ principal, request, lost }: Call, deps: Deps, { closing, l
     const times = bodyTimes(deps.timeouts, closing.over, lost);
     const bytes = await readBody(request.raw, limits.jsonBodyBytesMax, times, hold.add);
     const { bulkId, messages } = sound(await order(bytes, deps.clock(), loop.stretch()));
+    // Of a long body the messages take their time to be read, too.
+    lost.throwIfAborted();
     const accepted = await deps.sending.accept(principal.account.id, bound(messages, principal.binding));
     return sendAnswer(bulkId, accepted);
   } finally {

@@ -53,9 +53,7 @@ async function receive(
     const reading = readWebhook(body, type === 'application/json' ? 'json' : 'xml');
     const said = await loop.stretch().run(reading);
     // A body may come slowly, and its mirror be removed meanwhile.
-    const mirror = webhooks.stillThere(admitted);
-    if (mirror === undefined) throw notAdmitted();
-    await webhooks.take(mirror, said);
+    if (!(await webhooks.take(admitted, said))) throw notAdmitted();
     return '{}';
   } finally {
     hold.release();

@@ -32,8 +32,9 @@ import { Generations } from './log/generations.ts';
 import { Partitions } from './log/partitions.ts';
 import { Watermark } from './log/watermark.ts';
 import type { PostgresStoreOptions } from './options.ts';
-import { Reader } from './read/reader.ts';
-import { rendered } from './read/rendering.ts';
+import { LongContents } from './read/long-contents.ts';
+import { type PageEnd, type PageTaker, Reader } from './read/reader.ts';
+import { Gathering, Rendering } from './read/rendering.ts';
 import { Recorder } from './record/recorder.ts';
 import type { Slice } from './rows/slices.ts';
 import { distribute, isOnCitus } from './schema/citus.ts';
@@ -154,9 +155,9 @@ class PostgresStore implements Store {
     };
     const surroundings = { database, layouts, partitions, sums, observer, recorded, waiting };
     this.#recorder = new Recorder(surroundings, Math.floor(poolSize / 2));
-    this.#reader = new Reader(database, layouts);
     const sources = 1 + (options.replicas?.urls.length ?? 0);
     const readersMax = poolSize - Math.floor(poolSize / 2);
+    this.#reader = new Reader(database, layouts, new LongContents(Math.ceil(readersMax / 2), turnMsMax));
     this.#turns = new Turns(readersMax * sources, {
       ownerMax: Math.ceil(readersMax / 2) * sources,
       waitMsMax: turnMsMax,
@@ -210,11 +211,17 @@ class PostgresStore implements Store {
   }
 
   async find(query: Query): Promise<Page> {
-    return this.#read(query.account, () => this.#reader.find(query));
+    return this.#page(query, () => new Gathering());
   }
 
   async render(query: Query, form: LogForm, signal?: AbortSignal): Promise<RenderedPage> {
-    return this.#read(query.account, async () => rendered(await this.#reader.find(query, signal), form), signal);
+    return this.#page(query, () => new Rendering(form), signal);
+  }
+
+  async #page<T>(query: Query, taker: () => PageTaker<T>, signal?: AbortSignal): Promise<T & PageEnd> {
+    const { account } = query;
+    const turn = <R>(step: () => Promise<R>) => this.#read(account, step, signal);
+    return this.#wanted(() => this.#reader.find(query, { turn, taker, signal }), signal);
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
@@ -353,8 +360,12 @@ class PostgresStore implements Store {
       this.#refuseWhenClosed();
       return this.#database.nodes.on(slices, work);
     };
+    return this.#wanted(() => this.#turns.run(account, begun, signal), signal);
+  }
+
+  async #wanted<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     try {
-      return await this.#turns.run(account, begun, signal);
+      return await work();
     } finally {
       // Whatever it came to: a statement that was cancelled for it is no failure of the database.
       signal?.throwIfAborted();

@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
+import type { LogRecord } from '../../../src/domain/message.ts';
 import { noError, pendingAccepted } from '../../../src/domain/registry.ts';
 import { joined } from '../../../src/slices.ts';
-import { rendered } from '../../../src/store/postgres/read/rendering.ts';
+import { Rendering } from '../../../src/store/postgres/read/rendering.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -18,18 +19,25 @@ const short = {
   at: 0,
 };
 
+/** As a page is read: some logs at a time. */
+async function rendered(logs: readonly LogRecord[]) {
+  const rendering = new Rendering('json');
+  for (let at = 0; at < logs.length; at += 30) await rendering.add(logs.slice(at, at + 30));
+  return rendering.all();
+}
+
 test('a page of long contents → its bytes, put together in turns', async () => {
   let now = 0;
   vi.spyOn(performance, 'now').mockImplementation(() => now++);
   const pages = 40;
   const text = 'x'.repeat(60_000);
   const logs = Array.from({ length: pages }, () => ({ ...short, contentJson: JSON.stringify({ type: 'TEXT', text }) }));
-  const whole = await rendered({ logs: logs.slice(0, 1) }, 'json');
+  const whole = await rendered(logs.slice(0, 1));
   let turns = 0;
   const counting = (async () => {
     for (; turns < 1000; turns++) await setImmediate();
   })();
-  const page = await rendered({ logs }, 'json');
+  const page = await rendered(logs);
   const taken = turns;
   await counting;
   expect(page.text.byteLength).toBe(pages * whole.text.byteLength + pages - 1);

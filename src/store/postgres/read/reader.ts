@@ -33,27 +33,46 @@ import { firstOfAll, shareOf } from '../search/merge.ts';
 import type { Bounds } from '../search/page-query.ts';
 import { Pages } from '../search/pages.ts';
 import type { Source } from '../server/source.ts';
+import type { LongContents } from './long-contents.ts';
 import { lookThrough } from './look-through.ts';
 import { ownOf } from './own-snapshot.ts';
 
 /** Longer ones would not fit into a caller's cursor. */
 const bookmarkCharsMax = 2900;
 
+/** What a page tells beside its logs. */
+export type PageEnd = Omit<Page, 'logs'>;
+
+/** Takes the logs of a page as they are read. */
+export type PageTaker<T> = { add(logs: readonly LogRecord[]): Promise<void>; all(): Promise<T> };
+
+/** How a page is read: each step when it has its `turn`, into a taker that may be begun anew. */
+export type PageReading<T> = {
+  readonly turn: <R>(step: () => Promise<R>) => Promise<R>;
+  readonly taker: () => PageTaker<T>;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Where a page begins and how much of it there is, in a filter's order. */
+type Behind = (place: Place | undefined, count: number) => Promise<readonly Row[]>;
+
 /** Answers queries. Holds nothing that answers depend on: a walk lives in its bookmark. */
 export class Reader {
   readonly #database: Database;
   readonly #layouts: Layouts;
   readonly #pages = new Pages();
+  readonly #contents: LongContents;
 
-  constructor(database: Database, layouts: Layouts) {
+  constructor(database: Database, layouts: Layouts, contents: LongContents) {
     this.#database = database;
     this.#layouts = layouts;
+    this.#contents = contents;
   }
 
   /** Throws `InvalidBookmark`. */
-  async find(query: Query, signal?: AbortSignal): Promise<Page> {
+  async find<T>(query: Query, reading: PageReading<T>): Promise<T & PageEnd> {
     const walk = query.after === undefined ? undefined : walkOf(query.after);
-    return this.#layouts.reading(placement => this.#find(query, placement, walk, signal));
+    return this.#layouts.reading(placement => this.#find(query, placement, walk, reading));
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
@@ -90,42 +109,90 @@ export class Reader {
     return undefined;
   }
 
-  async #find(query: Query, placement: Placement, walk: Walk | undefined, signal?: AbortSignal): Promise<Page> {
+  async #find<T>(
+    query: Query,
+    placement: Placement,
+    walk: Walk | undefined,
+    reading: PageReading<T>,
+  ): Promise<T & PageEnd> {
     const { account, limit, budgetMs = Infinity } = query;
+    const { turn, signal } = reading;
     const isText = asksForText(query.filter);
     const asked = placement.asked(isText ? { ...query, filter: withoutText(query.filter) } : query);
     const [only, ...others] = asked;
     const isWalk = query.walk || walk !== undefined;
+    const isInParts = this.#contents.rowsAtOnce(account, limit + 1) <= limit;
     // Slices, and stretches, that are asked one after the other must answer for one moment.
-    const needsSnapshot = isWalk || others.length > 0 || isText;
-    const readPoint = walk ?? (needsSnapshot ? await this.#database.readPoint() : undefined);
+    const needsSnapshot = isWalk || others.length > 0 || isText || isInParts;
+    const readPoint = walk ?? (needsSnapshot ? await turn(() => this.#database.readPoint()) : undefined);
     const snapshot = readPoint?.snapshot;
     const bounds = { ...walk, ...(snapshot !== undefined && { snapshot }) };
     const endsAt = performance.now() + budgetMs;
     const read = async (source: Source) => {
-      const behind = (place: Place | undefined, count: number) => {
+      const behind: Behind = (place, count) => {
         const within = place === undefined ? bounds : { ...bounds, place };
-        return only !== undefined && others.length === 0
-          ? this.#pages.rows(source, { ...only, limit: count - 1 }, within, placement.sealing)
-          : this.#rowsOfAll(source, asked, { ...within, count }, placement.sealing);
+        return turn(() =>
+          only !== undefined && others.length === 0
+            ? this.#pages.rows(source, { ...only, limit: count - 1 }, within, placement.sealing)
+            : this.#rowsOfAll(source, asked, { ...within, count }, placement.sealing),
+        );
       };
-      const { rows, reached } = isText
-        ? await lookThrough(behind, query, { from: walk?.place, endsAt })
-        : { rows: await behind(undefined, limit + 1), reached: undefined };
-      const isOver = reached === undefined && (!isWalk || rows.length <= limit);
-      if (isOver || snapshot === undefined) return { rows, reached };
-      const bound = walk?.snapshot ?? (await ownOf(this.#database, source, { snapshot, account, placement }));
-      return { rows, reached, bound };
+      const page = isText
+        ? await this.#lookedThrough(behind, query, { from: walk?.place, endsAt }, reading)
+        : await this.#read(behind, query, reading);
+      const { taken, reached, last, isMore } = page;
+      const isOver = reached === undefined && (!isWalk || !isMore);
+      if (isOver || snapshot === undefined) return { taken, reached, last };
+      const own = () => ownOf(this.#database, source, { snapshot, account, placement });
+      return { taken, reached, last, bound: walk?.snapshot ?? (await turn(own)) };
     };
     const need = { account, ...(readPoint !== undefined && { readPoint }), ...(signal !== undefined && { signal }) };
-    const { rows, reached, bound } = await this.#database.readWhere(need, read);
-    const page = rows.slice(0, limit);
-    const isInState = conditionMatcher(query.filter, { changes: true });
-    const logs = page.map(row => shownIn(row, isInState));
-    const last = reached ?? page.map(placeIn).at(-1);
-    if (bound === undefined || last === undefined) return { logs };
-    const next = boundedBookmark({ place: last, snapshot: bound });
-    return { logs, next, ...(reached !== undefined && { reached: reached.sentAt }) };
+    const { taken, reached, last, bound } = await this.#database.readWhere(need, read);
+    const place = reached ?? last;
+    const next = bound && place && boundedBookmark({ place, snapshot: bound });
+    const end: PageEnd = next === undefined ? {} : { next, ...(reached !== undefined && { reached: reached.sentAt }) };
+    return { ...taken, ...end };
+  }
+
+  /** What has the words asked for, as `lookThrough` gives it. */
+  async #lookedThrough<T>(
+    behind: Behind,
+    query: Query,
+    looking: { readonly from: Place | undefined; readonly endsAt: number },
+    { taker }: PageReading<T>,
+  ) {
+    const { rows, reached } = await lookThrough(behind, query, looking);
+    const taking = taker();
+    const page = rows.slice(0, query.limit);
+    await taking.add(shownOf(page, query));
+    return { taken: await taking.all(), reached, last: page.map(placeIn).at(-1), isMore: rows.length > query.limit };
+  }
+
+  /** All of a page, in parts where contents are long. */
+  async #read<T>(behind: Behind, query: Query, { taker, signal }: PageReading<T>) {
+    const { account, limit } = query;
+    const contents = this.#contents;
+    const taking = taker();
+    let [left, place]: [number, Place | undefined] = [limit + 1, undefined];
+    const part = async (): Promise<boolean> => {
+      const count = contents.rowsAtOnce(account, left);
+      const rows = await behind(place, count);
+      const page = left === rows.length ? rows.slice(0, -1) : rows;
+      const logs = shownOf(page, query);
+      contents.saw(account, logs);
+      await taking.add(logs);
+      left -= rows.length;
+      place = page.map(placeIn).at(-1) ?? place;
+      return left > 0 && rows.length === count;
+    };
+    const rest = async () => {
+      while (await part());
+      return taking.all();
+    };
+    const hasRest = contents.isLong(account, left) || (await part());
+    const isLong = hasRest && contents.isLong(account, left);
+    const taken = isLong ? await contents.inTurn(account, rest, signal) : await (hasRest ? rest() : taking.all());
+    return { taken, reached: undefined, last: place, isMore: left === 0 };
   }
 
   /** The newest of all slices. */
@@ -176,6 +243,11 @@ const historyStatement: Statement = {
     ) m ON true
     ORDER BY k.number DESC`,
 };
+
+function shownOf(rows: readonly Row[], { filter }: Query): readonly LogRecord[] {
+  const isInState = conditionMatcher(filter, { changes: true });
+  return rows.map(row => shownIn(row, isInState));
+}
 
 /** The log as it is now, unless that no longer has what it was found by. */
 function shownIn(row: Row, isInState: (log: LogRecord) => boolean): LogRecord {

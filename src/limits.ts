@@ -58,6 +58,9 @@ export const limits = Object.freeze({
   /** Segments of a log: the table of known ids has room for no more. */
   segmentsHeldMax: 4094,
 
+  /** Rows of a segment after which what is kept of it in memory is written down: a start reads those behind alone. */
+  checkpointRows: 50_000,
+
   /** Records of one transaction. */
   groupRecordsMax: 8_000,
   /** What one transaction of the embedded engine may take, but for its last record: everybody else waits meanwhile. */

@@ -317,6 +317,8 @@ class SqliteStore implements Store {
       case 'filled':
         this.#catalog.filled(reply.segmentId, { counts: reply.counts, meanings: reply.meanings });
         return this.#sealing.seal(reply.segmentId);
+      case 'grown':
+        return this.#sealing.checkpoint(reply);
       case 'released':
         return this.#catalog.released(reply.ticket);
       case 'answer':
@@ -358,7 +360,7 @@ class SqliteStore implements Store {
       this.#catalog.add(shared, columns, phase);
       this.#readers.tell({ type: 'segment', shared, columns });
     }
-    this.#sealing.take(log.segments.filter(({ columns }) => columns === undefined).map(({ shared }) => shared.id));
+    this.#sealing.take(log.segments);
     this.#loadedNow();
   }
 

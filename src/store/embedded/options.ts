@@ -20,6 +20,8 @@ export type SqliteStoreOptions = {
   readonly segmentsMax?: number;
   readonly segmentAgeMs: number;
   readonly readerThreads: number;
+  /** `limits.checkpointRows` when absent. */
+  readonly checkpointRows?: number;
   /** Makes volumes of sealed segments; those that are there are read in any case. */
   readonly merging?: Merging;
   readonly observer: StoreObserver;
@@ -30,11 +32,12 @@ export function sizesIn({
   segmentMessagesMax,
   segmentAgeMs,
   segmentsMax = limits.segmentsHeldMax,
+  checkpointRows = limits.checkpointRows,
   merging,
 }: SqliteStoreOptions) {
   if (segmentMessagesMax < 1 || segmentMessagesMax > ordinalsMax)
     throw new RangeError(`segmentMessagesMax must be 1 to ${ordinalsMax}`);
-  return { segmentMessagesMax, segmentAgeMs, segmentsMax, ...(merging !== undefined && { merging }) };
+  return { segmentMessagesMax, segmentAgeMs, segmentsMax, checkpointRows, ...(merging !== undefined && { merging }) };
 }
 
 /** Makes sure that the log can be read and whose it is, and gives the seed of its hashes. */

@@ -89,6 +89,20 @@ test.each([20, 100, 4096, 9000])('bit %i of a rows file flipped → what it hit 
   expect(files(log, 'damaged')).toContain('000000003.journal');
 });
 
+test('a row that a start did not read, since a checkpoint is of it, is damaged → found while the log serves, before anybody asks', async () => {
+  const log = new SqliteLog({ checkpointRows: 50, segmentMessagesMax: 1000 });
+  logs.push(log);
+  const first = await log.open();
+  await recordNumbered(first, 0, 60, now);
+  await until(() => files(log).includes('000000001.checkpoint'));
+  await first.close();
+  bendRows(join(log.dataDir, 'segments', '000000001.journal'), 'flipped', 'message', 10);
+  const store = await opened(log);
+  await until(() => log.witness.notes.includes('a damaged segment was made again of its rows'));
+  expect(await walkIds(store)).toEqual(numberedIds(0, 60).filter(id => id !== 'message-10'));
+  expect((await store.stats()).damaged).toMatchObject([{ name: '000000001.journal' }]);
+});
+
 test('rows of a segment are damaged one after the other while the log serves → each costs itself alone', async () => {
   const log = await fiveSegments();
   const store = await opened(log);

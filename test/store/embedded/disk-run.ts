@@ -17,14 +17,14 @@ const stepsMax = 14;
 const attemptsMax = 60;
 
 /** What so many runs came to. */
-export type Tried = { readonly crashes: number; readonly merged: number };
+export type Tried = { readonly crashes: number; readonly merged: number; readonly checkpoints: number };
 
 /**
  * A run for each seed; a failure names its seed. Each is in a folder that goes with it, in memory where the system has
  * it: what SQLite syncs need not wait for a disk.
  */
 export async function trySeeds(seeds: Iterable<number>): Promise<Tried> {
-  let [crashes, merged] = [0, 0];
+  let [crashes, merged, checkpoints] = [0, 0, 0];
   for (const seed of seeds) {
     const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sentlog-disk-'));
     try {
@@ -33,13 +33,14 @@ export async function trySeeds(seeds: Iterable<number>): Promise<Tried> {
       expect(openIn(folder), 'files left open').toEqual([]);
       crashes += run.crashes;
       merged += run.merged;
+      checkpoints += run.checkpoints;
     } catch (cause) {
       throw new Error(`SENTLOG_DISK_SEED=${seed} shows it again`, { cause });
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   }
-  return { crashes, merged };
+  return { crashes, merged, checkpoints };
 }
 
 /** Which files of a folder this process has open; removed ones too. Nothing where the system does not tell. */
@@ -68,6 +69,7 @@ class Run {
   #now = start + 10_000;
   #crashes = 0;
   #merged = 0;
+  #checkpoints = 0;
 
   constructor(seed: number, folder: string) {
     this.#seed = seed;
@@ -91,6 +93,10 @@ class Run {
     return this.#merged;
   }
 
+  get checkpoints(): number {
+    return this.#checkpoints;
+  }
+
   async go(): Promise<void> {
     for (const submissions of this.#batches) {
       this.#now += 1000;
@@ -98,6 +104,7 @@ class Run {
       const batch = { account, binding: {}, receivedAt: this.#now, sentSince: 0, submissions };
       this.#persist(() => this.#log.record(batch));
       await this.reference.record(batch);
+      if (this.#random() < 0.5) this.#persist(() => this.#checkpoint());
       if (this.#random() < 0.5) this.#persist(() => this.#log.seal(true));
       if (this.#random() < 0.4) this.#persist(() => this.#merge());
       if (this.#random() < 0.2) this.#reopen();
@@ -106,6 +113,12 @@ class Run {
     this.#reopen();
     await this.#compare();
     this.#log.close();
+  }
+
+  #checkpoint(): void {
+    this.#log.checkpoint();
+    this.#checkpoints += this.#log.checkpoints;
+    this.#log.checkpoints = 0;
   }
 
   #merge(): void {
@@ -184,6 +197,8 @@ class Run {
       expect(this.#log.logs(account)).toEqual(page.logs);
       const summary = await this.reference.summarize(summaryQuery(account, this.#now));
       expect(this.#log.summary(account, this.#now)).toEqual(summary);
+      const bySender = await this.reference.summarize(summaryQuery(account, this.#now, {}, ['sender']));
+      expect(this.#log.summary(account, this.#now, {}, { by: ['sender'] })).toEqual(bySender);
     }
   }
 

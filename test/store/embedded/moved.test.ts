@@ -118,7 +118,7 @@ test('a thread that starts when another log stands there → neither seals, mend
   const sealer = new Thread<SealerRequest, SealerReply>('sealer', data, hear, error => void crashes.push(error));
   const segments = [1, 2, 3, 4].map(id => newSharedSegment(id, 1, 100));
   for (const shared of segments) {
-    sealer.send({ type: 'verify', segmentId: shared.id });
+    sealer.send({ type: 'verify', segmentId: shared.id, places: undefined });
     sealer.send({ type: 'rebuild', shared });
     sealer.send({ type: 'recover', id: shared.id, shared });
     sealer.send({ type: 'released', segmentId: shared.id });
@@ -173,6 +173,7 @@ function dataFor(dataDir: string, identity: string): ThreadData {
     waiting: new Int32Array(new SharedArrayBuffer(8)),
     durability: 'full',
     segmentMessagesMax: 100,
+    checkpointRows: 1000,
     segmentsMax: 4094,
     segmentAgeMs: hourMs,
   };

@@ -14,9 +14,10 @@ afterAll(() => void vi.useRealTimers());
 
 describe('a disk that loses, tears, reorders and flips what was not synced, and fails any call', () => {
   test(`${seeds.length} seeds → what was answered is there, and nothing is told to be lost`, async () => {
-    const { crashes, merged } = await trySeeds(seeds);
+    const { crashes, merged, checkpoints } = await trySeeds(seeds);
     if (only !== undefined) return;
     expect(crashes).toBeGreaterThan(seeds.length / 2);
     expect(merged).toBeGreaterThan(seeds.length);
+    expect(checkpoints).toBeGreaterThan(seeds.length);
   });
 });

@@ -8,6 +8,7 @@ import { Feed } from '../../../src/store/embedded/feed/feed.ts';
 import { isOutage } from '../../../src/store/embedded/files/damage.ts';
 import { atOnce, type Disk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { writeCheckpoint } from '../../../src/store/embedded/log/checkpoint.ts';
 import { wholeMinutes } from '../../../src/store/embedded/log/kept-counts.ts';
 import { type Era, LogFile } from '../../../src/store/embedded/log/log-file.ts';
 import { Reader } from '../../../src/store/embedded/read/reader.ts';
@@ -39,6 +40,8 @@ export function takeReserve(dataDir: string): void {
 }
 
 const segmentMessagesMax = 6;
+/** Few, so that starts find checkpoints of all kinds. */
+const checkpointRows = 3;
 const hourMs = 3_600_000;
 
 export function summaryQuery(
@@ -81,8 +84,9 @@ export class SimulatedLog {
   /** What was found at the start. */
   readonly found: FoundLog;
   readonly logDamage: string | undefined;
-  /** How many rows files were removed. */
+  /** How many rows files were removed, and checkpoints written. */
   merged = 0;
+  checkpoints = 0;
   readonly #disk: Disk;
   readonly #folder: Folder;
   #readFolder: WatchedFolder;
@@ -97,6 +101,8 @@ export class SimulatedLog {
   #eras: readonly Era[] = [];
   readonly #segments = new Map<number, Held>();
   #sets: readonly IdSet[] = [];
+  /** Of segments that take rows, what checkpoints are to be made of. */
+  readonly #grown: Extract<WriterReply, { type: 'grown' }>[] = [];
   /** Segments that wait for their index. */
   readonly #full: ({ readonly segmentId: number } & Pick<SegmentContents, 'counts' | 'meanings'>)[] = [];
 
@@ -115,6 +121,7 @@ export class SimulatedLog {
       if (reply.type === 'loaded') found = reply.log;
       if (reply.type === 'opened') this.#take(reply.shared, reply.columns);
       if (reply.type === 'filled') this.#full.push(reply);
+      if (reply.type === 'grown') this.#grown.push(reply);
     };
     const { writer, waitingReports, joining } = openWriter(
       {
@@ -124,6 +131,7 @@ export class SimulatedLog {
         waiting: this.#waiting,
         durability: 'full',
         segmentMessagesMax: messagesMax,
+        checkpointRows,
         segmentsMax: 4094,
         segmentAgeMs: hourMs,
       },
@@ -159,6 +167,21 @@ export class SimulatedLog {
       const [progress] = this.#writer.record([{ batch: packed, from }], batch.receivedAt, () => false);
       from = progress?.next ?? packed.count;
     }
+  }
+
+  /** Writes down what is kept in memory of segments that take rows, as far as the disk lets it. */
+  checkpoint(): void {
+    for (const { segmentId, ...grown } of this.#grown.splice(0)) {
+      const { shared, columns } = this.#segments.get(segmentId) ?? {};
+      if (shared === undefined || columns === undefined) continue;
+      writeCheckpoint(this.#folder, shared, this.#hashSeed, { columns, ...grown });
+      this.checkpoints++;
+    }
+  }
+
+  /** Takes no more rows into a segment. */
+  fill(segmentId: number): void {
+    this.#writer.fill(segmentId);
   }
 
   /** Gives segments that are full their index, as far as the disk lets it; and their facets, as the sealer does. */

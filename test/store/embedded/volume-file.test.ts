@@ -8,7 +8,7 @@ import { isDamage } from '../../../src/store/embedded/files/damage.ts';
 import { atOnce, type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { JournalRows } from '../../../src/store/embedded/rows/journal-rows.ts';
-import type { ReportOutcome, ReportRow, ReportState, Rows } from '../../../src/store/embedded/rows/rows.ts';
+import type { ReportRow, ReportState, Rows } from '../../../src/store/embedded/rows/rows.ts';
 import { VolumeFile } from '../../../src/store/embedded/segment/volume-file.ts';
 import { makeFacets } from '../../../src/store/embedded/upkeep/make-facets.ts';
 import { makeVolume, removeMerged } from '../../../src/store/embedded/upkeep/make-volume.ts';
@@ -52,7 +52,6 @@ const ordered = <R extends Parameters<typeof numberOf>[0]>(found: readonly R[]):
 /** What is asked of a report: either may give more of it. */
 const stateOf = ({ sequence, previous, status, error, at, doneAt, seenAt, price, currency, extra }: ReportState) =>
   [sequence, previous, status, error, at, doneAt, seenAt, price, currency, extra] as const;
-const outcomeOf = ({ sequence, message, status }: ReportOutcome) => [sequence, message, status];
 
 /** Each question that is asked of rows, with a number, a count and an account. */
 const questions: Readonly<Record<string, (from: Rows, number: number, count: number, account: number) => unknown>> = {
@@ -68,7 +67,6 @@ const questions: Readonly<Record<string, (from: Rows, number: number, count: num
   reports: (from, number, count) => ordered(from.reports(spread(number, count))),
   states: (from, number, count) => ordered(from.states(spread(number, count))).map(stateOf),
   reportsFrom: (from, number, count) => from.reportsFrom(number, count),
-  outcomesFrom: (from, number, count) => from.outcomesFrom(number, count).map(outcomeOf),
   changesOf: (from, number, count, account) => from.changesOf(account, number, number + 2 * count, count),
 };
 

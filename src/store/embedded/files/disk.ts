@@ -192,8 +192,8 @@ export function readWhole(disk: Disk, path: string): Buffer {
   }
 }
 
-/** Writes a file under another name and renames it when it is whole and synced; the name itself is not synced. */
-export function writeWhole(disk: Disk, path: string, parts: Iterable<Uint8Array>): void {
+/** Writes a file under another name and renames it when it is whole and, mostly, synced; the name itself is not synced. */
+export function writeWhole(disk: Disk, path: string, parts: Iterable<Uint8Array>, sync = true): void {
   const temporary = `${path}.tmp`;
   const file = disk.open(temporary, 'write');
   try {
@@ -202,7 +202,7 @@ export function writeWhole(disk: Disk, path: string, parts: Iterable<Uint8Array>
       disk.write(file, part, at);
       at += part.byteLength;
     }
-    disk.sync(file);
+    if (sync) disk.sync(file);
   } finally {
     disk.close(file);
   }

@@ -11,7 +11,7 @@ const unfinishedName = /\.volume\.tmp$/;
 const mendedName = /^(\d{9,})\.(?:journal|index)\.mended(?:\.disowned)?(?:\.tmp)?$/;
 /** An older version took what the ledger says of waiting reports for a segment of the number -1, and made it. */
 const strangeName = /^0*-1\./;
-const besideName = /^(\d{9,})\.(?:facets|words)(?:\.tmp)?$/;
+const besideName = /^(\d{9,})\.(?:facets|words|checkpoint)(?:\.tmp)?$/;
 /** What may be left of a segment whose rows file is missing. */
 const partName = /^(\d{9,})\.(?:journal|rows\.db(?:-wal)?|volume|index)$/;
 const earlierName = /^(\d{9,})\.rows\.db(?:-wal)?$/;
@@ -104,6 +104,11 @@ export class Folder {
     return join(this.path, nameOf(segmentId, 'words'));
   }
 
+  /** Of a segment without an index (see checkpoint.ts). */
+  checkpoint(segmentId: number): string {
+    return join(this.path, nameOf(segmentId, 'checkpoint'));
+  }
+
   /** Volumes and mended files that were not finished, and what is no segment's; and facets and words, which tell nothing without the rows they were made of: a version that did not know of them left them behind. */
   removeOrphans(): void {
     for (const name of this.disk.list(this.path)) {
@@ -168,6 +173,7 @@ export class Folder {
   /** Leaves only what a sealed segment consists of. */
   removeLog(segmentId: number): void {
     for (const suffix of ['-wal', '-shm']) this.disk.remove(this.earlierRows(segmentId) + suffix);
+    this.disk.remove(this.checkpoint(segmentId));
   }
 
   /** Leaves a volume alone. */
@@ -260,7 +266,9 @@ export class Folder {
   /** Of all files that a segment may have. */
   pathsOf(segmentId: number): readonly string[] {
     const rows = this.earlierRows(segmentId);
-    const others = [this.volume, this.index, this.facets, this.words].map(path => path.call(this, segmentId));
+    const others = [this.volume, this.index, this.facets, this.words, this.checkpoint].map(path =>
+      path.call(this, segmentId),
+    );
     // The log before its file: without it, the file would be read as if it were whole.
     return [
       `${rows}-wal`,

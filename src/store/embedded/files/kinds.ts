@@ -10,7 +10,7 @@ const openedFiles =
   /^(?:[a-z]+\.db(?:-wal|-shm|-journal)?|(?:log\.json(?:\.copy)?|reserve|clock)(?:\.tmp)?|lock\.pid|databases|ledger|ledger\.copy)$/;
 /** With a number, those that were set aside after others of their names. */
 const segmentFiles =
-  /^\d{9,}\.(?:journal|rows\.db(?:-wal|-shm|-journal)?|volume|index|facets|words)(?:\.tmp)?(?:\.\d+)?$/;
+  /^\d{9,}\.(?:journal|rows\.db(?:-wal|-shm|-journal)?|volume|index|facets|words|checkpoint)(?:\.tmp)?(?:\.\d+)?$/;
 const ownFolders: readonly string[] = ['segments', 'damaged'];
 
 /** What belongs to a data folder, by its name there: nothing else in it is ours to look at. */

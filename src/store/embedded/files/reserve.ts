@@ -54,7 +54,7 @@ export class Reserve {
 }
 
 /** What readers do without, and a segment gets again once there is room. */
-const sparedName = /\.(?:facets|words)$/;
+const sparedName = /\.(?:facets|words|checkpoint)$/;
 
 /**
  * Before anything of the data folder is opened: where the disk is full, gives up what was reserved for this. Others may have

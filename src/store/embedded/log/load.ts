@@ -14,7 +14,7 @@ import { Counts } from '../segment/counts.ts';
 import { FacetMaker } from '../segment/facet-maker.ts';
 import { fieldCount, hashValue } from '../segment/fields.ts';
 import { addId } from '../segment/id-table.ts';
-import { IndexFile } from '../segment/index-file.ts';
+import type { IndexFile } from '../segment/index-file.ts';
 import { isEarlier, openRowsAt } from '../segment/open-rows.ts';
 import { groupOfStatus, partSeparator } from '../segment/packed-batch.ts';
 import { ordinalOf, ordinalsMax, reportsMaxOf, segmentIdOf } from '../segment/position.ts';
@@ -35,10 +35,12 @@ import {
   type SharedSegment,
   setInitialGroups,
   setLosses,
+  setReport,
   setRow,
   setState,
 } from '../segment/shared-segment.ts';
-import { checkMeta, checkRange, checkRows, indexFlaw } from './check-rows.ts';
+import { checkMeta, checkRange, checkRows, openIndex } from './check-rows.ts';
+import { type OpenedCheckpoint, openCheckpoint, restoreColumns } from './checkpoint.ts';
 import { holdingOf, holdsAll, holdsLosses, indexedHolding } from './holdings.ts';
 import type { LogFile } from './log-file.ts';
 
@@ -49,6 +51,8 @@ export type Unsealed = { readonly columns: Columns; readonly counts: Counts; rea
 export type LoadedSegment = {
   readonly shared: SharedSegment;
   readonly unsealed?: Unsealed;
+  /** A checkpoint told of rows that were not looked at. */
+  readonly isUnverified?: boolean;
   readonly createdAt: number;
   readonly nextSequence: number;
 };
@@ -68,9 +72,6 @@ export type LoadedLog = {
 };
 
 const rowsAtATime = 1000;
-
-/** What is taken into memory at once, but for the counts that summaries read; the sealer verifies the rest of the index while the log already serves. */
-const sectionsAtStart = ['group', 'reportMessages', 'reportGroups'];
 
 /**
  * Reads back what the threads keep in memory. A damaged segment is made again of the rows that can still be read; what
@@ -160,8 +161,19 @@ function loadWhole(
 ): Loaded {
   if (!folder.hasRows(id)) throw new DamagedRow('the rows file (it is missing)');
   const sealed = loadSealed(folder, id, known, hashSeed, rebuild);
+  if (sealed !== undefined) return sealed;
+  const path = folder.rows(id);
+  const checkpoint = openCheckpoint(folder, id, hashSeed);
+  try {
+    if (checkpoint !== undefined) return loadUnsealed(folder.disk, path, id, hashSeed, capacity, known, checkpoint);
+  } catch (error) {
+    if (!(error instanceof DamagedIndex) && !isUnread(error)) throw error;
+  } finally {
+    checkpoint?.file.close();
+  }
+  // Of a volume rows have to be made first.
   const unsealed = () => loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, known);
-  return sealed ?? restoreRows(folder, id, known, unsealed);
+  return restoreRows(folder, id, known, unsealed);
 }
 
 function mendRows(folder: Folder, ledger: Ledger, id: number, nextSequence: number): void {
@@ -177,9 +189,11 @@ type Loaded = { readonly segment: LoadedSegment; readonly reports: Reports };
 /** A segment's reports are on its own messages or on older segments': what these lack of them joins `short`. */
 function applyReports({ reports }: Loaded, byId: ReadonlyMap<number, SharedSegment>, short: Map<number, number>): void {
   const { firstSequence, messages, groups } = reports;
+  let shared: SharedSegment | undefined;
   for (let i = 0; i < messages.length; i++) {
     const position = messages[i] ?? 0;
-    const shared = byId.get(segmentIdOf(position));
+    const segmentId = segmentIdOf(position);
+    if (shared?.id !== segmentId) shared = byId.get(segmentId);
     if (shared === undefined) continue;
     const ordinal = ordinalOf(position);
     if (ordinal < messagesIn(shared)) applyReport(shared, ordinal, firstSequence + i, groups[i] ?? 0);
@@ -195,40 +209,36 @@ function loadSealed(
   rebuild: (reason: string) => void,
 ): Loaded | undefined {
   if (!folder.disk.exists(folder.index(id))) return undefined;
-  let index: IndexFile | undefined;
+  let found: ReturnType<typeof readIndex>;
   try {
-    index = new IndexFile(folder.index(id), folder.disk);
-    index.verify(index.sectionNames().filter(name => sectionsAtStart.includes(name) || name.startsWith('counts.')));
+    found = readIndex(folder, id, hashSeed);
   } catch (error) {
-    index?.close();
     // All that it holds can be made of the rows again.
     if (!(error instanceof DamagedIndex) && !isUnread(error)) throw error;
     rebuild(error.message);
     return undefined;
   }
+  const { header, groups, reports } = found;
+  checkRows(folder, id, header, known);
+  folder.removeLog(id);
+  const shared = newSharedSegment(id, header.firstSequence, header.messages);
+  setInitialGroups(shared, groups);
+  publish(shared, header.messages, header.reports, header.minSentAt, header.maxSentAt);
+  if (header.reportedUntil !== null) keepReportsUntil(shared, header.reportedUntil);
+  // A process that ended when it had made the files anew told the ledger nothing of it.
+  setLosses(shared, greaterLosses(known, header));
+  const nextSequence = header.firstSequence + header.reports;
+  return { segment: { shared, createdAt: known?.createdAt ?? 0, nextSequence }, reports };
+}
+
+/** What of an index is taken into memory; the sealer verifies the rest while the log already serves. */
+function readIndex(folder: Folder, id: number, hashSeed: number) {
+  const index = openIndex(folder, id, hashSeed);
   try {
     const { header } = index;
-    const flaw = indexFlaw(header, id, hashSeed);
-    if (flaw !== undefined) {
-      rebuild(flaw);
-      return undefined;
-    }
-    checkRows(folder, id, header, known);
-    folder.removeLog(id);
-    const shared = newSharedSegment(id, header.firstSequence, header.messages);
-    setInitialGroups(shared, index.uint8('group'));
-    publish(shared, header.messages, header.reports, header.minSentAt, header.maxSentAt);
-    if (header.reportedUntil !== null) keepReportsUntil(shared, header.reportedUntil);
-    // A process that ended when it had made the files anew told the ledger nothing of it.
-    setLosses(shared, greaterLosses(known, header));
-    return {
-      segment: { shared, createdAt: known?.createdAt ?? 0, nextSequence: header.firstSequence + header.reports },
-      reports: {
-        firstSequence: header.firstSequence,
-        messages: index.float64('reportMessages'),
-        groups: index.uint8('reportGroups'),
-      },
-    };
+    const [messages, groups] = [index.float64('reportMessages'), index.uint8('reportGroups')];
+    const reports = { firstSequence: header.firstSequence, messages, groups };
+    return { header, groups: index.uint8('group'), reports };
   } finally {
     index.close();
   }
@@ -242,8 +252,8 @@ function publish(shared: SharedSegment, messages: number, reports: number, from:
 }
 
 /**
- * Reads every row of a segment that has no index, checking each. Rows that are known to be lost are passed over; throws
- * `DamagedRow` when more are missing.
+ * Reads every row of a segment that has no index, but for those that a checkpoint is of, checking each. Rows that are known
+ * to be lost are passed over; throws `DamagedRow` when more are missing, and `DamagedIndex` where that checkpoint is damaged.
  */
 export function loadUnsealed(
   disk: Disk,
@@ -252,8 +262,9 @@ export function loadUnsealed(
   hashSeed: number,
   capacity: number,
   known: Holding | undefined,
+  checkpoint?: OpenedCheckpoint,
 ): Loaded & { readonly unsealed: Unsealed } {
-  const rows = openRowsAt(disk, path);
+  const rows = checkpoint ? new JournalRows(path, disk, checkpoint.scanned.places) : openRowsAt(disk, path);
   try {
     const meta = rows.meta();
     checkMeta(meta, id, known, hashSeed);
@@ -265,51 +276,85 @@ export function loadUnsealed(
     const room = Math.max(capacity, count);
     const columns = newColumns(room, Math.max(reportsMaxOf(room), reportCount));
     if (rows instanceof JournalRows) rows.copyPlaces(columns.places);
-    const unsealed = { columns, counts: new Counts(), facets: new FacetMaker(columns.facets, columns.hashes) };
+    const begun = checkpoint?.file.header ?? { messages: 0, reports: 0, reportedUntil: null };
+    const unsealed = beginUnsealed(shared, columns, checkpoint?.file);
     if (known !== undefined) setLosses(shared, known);
     const { lostMessages, lostReports } = lossesIn(shared);
-    const found = loadMessages(rows, shared, unsealed, hashSeed);
+    const found = begun.messages + loadMessages(rows, begun.messages, shared, unsealed, hashSeed);
     if (found + lostMessages < count) throw new DamagedRow(`the rows file (it has ${found} messages of ${count})`);
-    const reports = loadReports(rows, meta.firstSequence, reportCount, unsealed);
-    if (reports.found + lostReports < reportCount)
-      throw new DamagedRow(`the rows file (it has ${reports.found} reports of ${reportCount})`);
-    const [from, until] = columnsRange(columns);
-    if (found === count) checkRange(from, until, known);
-    const [sentFrom, sentUntil] = [Math.min(from, known?.sentFrom ?? from), Math.max(until, known?.sentUntil ?? until)];
+    const reports = loadReports(rows, meta.firstSequence, begun.reports, unsealed);
+    const foundReports = begun.reports + reports.found;
+    if (foundReports + lostReports < reportCount)
+      throw new DamagedRow(`the rows file (it has ${foundReports} reports of ${reportCount})`);
+    const [from, to] = columnsRange(columns);
+    if (found === count) checkRange(from, to, known);
+    const [sentFrom, sentUntil] = [Math.min(from, known?.sentFrom ?? from), Math.max(to, known?.sentUntil ?? to)];
     if (found < count) fillGaps(columns, count, sentFrom);
-    if (reportCount > 0) keepReportsUntil(shared, Math.max(reports.until, known?.reportedUntil ?? -Infinity));
+    for (const until of [reports.until, known?.reportedUntil ?? -Infinity, begun.reportedUntil ?? -Infinity])
+      if (reportCount > 0) keepReportsUntil(shared, until);
     unsealed.facets.publish();
     publish(shared, count, reportCount, sentFrom, sentUntil);
     const { createdAt, firstSequence } = meta;
-    return { segment: { shared, unsealed, createdAt, nextSequence: firstSequence + reportCount }, unsealed, reports };
+    const [messages, groups] = [columns.reportMessages, columns.reportGroups];
+    return {
+      segment: {
+        shared,
+        unsealed,
+        isUnverified: checkpoint !== undefined,
+        createdAt,
+        nextSequence: firstSequence + reportCount,
+      },
+      unsealed,
+      reports: { firstSequence, messages: messages.subarray(0, reportCount), groups },
+    };
   } finally {
     rows.close();
   }
 }
 
-/** Gives how many there are. */
+/** What is kept of the rows that a checkpoint is of; of none without one. */
+function beginUnsealed(shared: SharedSegment, columns: Columns, checkpoint: IndexFile | undefined): Unsealed {
+  const facets = new FacetMaker(columns.facets, columns.hashes);
+  if (checkpoint === undefined) return { columns, counts: new Counts(), facets };
+  const { counts, meanings } = restoreColumns(checkpoint, columns);
+  facets.restore(meanings);
+  const { messages } = checkpoint.header;
+  for (let ordinal = 0; ordinal < messages; ordinal++) takeRow(shared, columns, ordinal);
+  return { columns, counts: Counts.of(counts, columns.account.subarray(0, messages)), facets };
+}
+
+/** Gives how many there are from an ordinal on. */
 function loadMessages(
   rows: Rows,
+  from: number,
   shared: SharedSegment,
   { columns, counts, facets }: Unsealed,
   hashSeed: number,
 ): number {
   let found = 0;
-  for (const batch of messageBatches(rows, rowsAtATime)) {
+  for (const batch of messageBatches(rows, rowsAtATime, from)) {
     for (const row of batch) {
+      const { ordinal, account, sentAt, status, body } = row;
       counts.message(row);
-      setHashes(columns, row.ordinal, hashSeed, row.account, row.body);
-      addId(columns, row.ordinal);
+      [columns.account[ordinal], columns.sentAt[ordinal]] = [account, sentAt];
+      columns.initialGroup[ordinal] = groupOfStatus(status);
+      setHashes(columns, ordinal, hashSeed, account, body);
       facets.message(row);
-      setRow(columns, row.ordinal, row.account, row.sentAt, groupOfStatus(row.status));
-      const group = groupOfStatus(row.status);
-      setState(shared, row.ordinal, 0, group);
-      shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+      takeRow(shared, columns, ordinal);
     }
     found += batch.length;
     counts.commit();
   }
   return found;
+}
+
+/** Takes up a message whose columns are there. */
+function takeRow(shared: SharedSegment, columns: Columns, ordinal: number): void {
+  const group = columns.initialGroup[ordinal] ?? 0;
+  setRow(columns, ordinal, columns.account[ordinal] ?? 0, columns.sentAt[ordinal] ?? 0, group);
+  addId(columns, ordinal);
+  setState(shared, ordinal, 0, group);
+  shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
 }
 
 /** No account has what is lost; it has a time, so that it stands somewhere in the order of time. */
@@ -318,20 +363,11 @@ function fillGaps(columns: Columns, count: number, sentAt: number): void {
     if (columns.account[ordinal] === noAccount) columns.sentAt[ordinal] = sentAt;
 }
 
-function loadReports(
-  rows: Rows,
-  firstSequence: number,
-  count: number,
-  { columns: { reportAccount }, counts, facets }: Unsealed,
-): Reports & { readonly until: number; readonly found: number } {
+function loadReports(rows: Rows, firstSequence: number, from: number, { columns, counts, facets }: Unsealed) {
   let [until, found] = [-Infinity, 0];
-  const messages = new Float64Array(count);
-  const groups = new Uint8Array(count);
-  for (const batch of reportBatches(rows, firstSequence, rowsAtATime)) {
+  for (const batch of reportBatches(rows, firstSequence + from, rowsAtATime)) {
     for (const row of batch) {
-      messages[row.sequence - firstSequence] = row.message;
-      groups[row.sequence - firstSequence] = groupOfStatus(row.status);
-      reportAccount[row.sequence - firstSequence] = row.account;
+      setReport(columns, row.sequence - firstSequence, row.account, row.message, groupOfStatus(row.status));
       until = Math.max(until, row.sentAt);
       counts.report(row.account, row.sentAt, movesIn(row.moved));
       facets.report(row, firstSequence);
@@ -339,7 +375,7 @@ function loadReports(
     found += batch.length;
     counts.commit();
   }
-  return { firstSequence, messages, groups, until, found };
+  return { until, found };
 }
 
 function setHashes(columns: Columns, ordinal: number, hashSeed: number, account: number, body: string): void {

@@ -15,9 +15,11 @@ import {
   publishedReports,
   reportsIn,
   type SharedSegment,
+  setReport,
   setRow,
   setState,
 } from '../segment/shared-segment.ts';
+import type { WriterOptions } from './writer-options.ts';
 
 /** What a segment takes, and for how long, before the next one begins. */
 export type SegmentSize = { readonly messagesMax: number; readonly bytesMax: number; readonly ageMs: number };
@@ -36,6 +38,7 @@ export class ActiveSegment {
   /** Those of the open transaction count. */
   messages: number;
   reports: number;
+  #rowsTold = 0;
 
   constructor({ shared, columns, counts, facets, size, createdAt, rows }: Parts) {
     this.shared = shared;
@@ -77,7 +80,8 @@ export class ActiveSegment {
   /** `moves`: in the counts. */
   report(row: ReportRow, moves: readonly Move[]): void {
     this.rows.insertReport(row);
-    this.columns.reportAccount[row.sequence - this.shared.firstSequence] = row.account;
+    const place = row.sequence - this.shared.firstSequence;
+    setReport(this.columns, place, row.account, row.message, groupOfStatus(row.status));
     this.counts.report(row.account, row.sentAt, moves);
     this.facets.report(row, this.shared.firstSequence);
     this.reports++;
@@ -103,6 +107,16 @@ export class ActiveSegment {
     // In this order: whoever sees a report published sees its message, too.
     Atomics.store(this.shared.published, publishedMessages, this.messages);
     Atomics.store(this.shared.published, publishedReports, this.reports);
+  }
+
+  /** Tells what a checkpoint needs beside the columns, each time so many rows more are published. */
+  tellGrown({ checkpointRows, tell }: Pick<WriterOptions, 'checkpointRows' | 'tell'>): void {
+    const rows = this.messages + this.reports;
+    if (rows < this.#rowsTold + checkpointRows) return;
+    this.#rowsTold = rows;
+    const reach = this.columns.places.reach.slice();
+    const { id: segmentId } = this.shared;
+    tell({ type: 'grown', segmentId, counts: this.counts.pack(), meanings: this.facets.meanings(), reach });
   }
 
   /** After a failed transaction: memory and file as they were. */

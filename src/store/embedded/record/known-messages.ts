@@ -5,12 +5,11 @@ import { OpenFiles } from '../files/open-files.ts';
 import { openIndex } from '../log/check-rows.ts';
 import type { LoadedSegment } from '../log/load.ts';
 import { MessageIds } from '../log/message-ids.ts';
-import type { Places } from '../rows/journal-format.ts';
 import type { MessageRow, ReportRow, Rows } from '../rows/rows.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
 import type { IdSet } from '../segment/id-sets.ts';
 import type { IndexFile } from '../segment/index-file.ts';
-import { outcomesIn, passOverLost, type ReportOutcomes } from '../segment/lost-reports.ts';
+import { passOverLost, type ReportOutcomes } from '../segment/lost-reports.ts';
 import { openSealedRows, openUnsealedRows } from '../segment/open-rows.ts';
 import { groupOfStatus, messageIdIn, type PackedBatch, partSeparator } from '../segment/packed-batch.ts';
 import { ordinalOf, type Position, segmentIdOf } from '../segment/position.ts';
@@ -20,6 +19,7 @@ import {
   mustHaveMessage,
   mustHaveReport,
   newestReportOf,
+  reportsIn,
   type SharedSegment,
   setLosses,
 } from '../segment/shared-segment.ts';
@@ -43,8 +43,8 @@ export class KnownMessages {
   readonly #segments = new Map<number, SharedSegment>();
   /** The same in the order of their reports; `undefined` when it is to be made anew. */
   #inOrder: readonly SharedSegment[] | undefined;
-  /** Of those without an index, where their rows stand. */
-  readonly #places = new Map<number, Places>();
+  /** Of those without an index. */
+  readonly #columns = new Map<number, Columns>();
   readonly #files = new OpenFiles<Rows>(openFilesMax);
   readonly #idsAtHand = new IdsAtHand((segmentId, work) =>
     guardReading(segmentId, () => work(this.#indexOf(segmentId))),
@@ -70,7 +70,7 @@ export class KnownMessages {
     this.#segments.set(shared.id, shared);
     this.#inOrder = undefined;
     this.#ids.set(shared.id, columns);
-    if (columns !== undefined) this.#places.set(shared.id, columns.places);
+    if (columns !== undefined) this.#columns.set(shared.id, columns);
   }
 
   takeIds(part: number, sets: readonly IdSet[]): void {
@@ -96,7 +96,7 @@ export class KnownMessages {
   }
 
   sealed(segmentId: number): void {
-    this.#places.delete(segmentId);
+    this.#columns.delete(segmentId);
     this.#closeFiles(segmentId);
     this.#ids.set(segmentId, undefined);
   }
@@ -106,7 +106,7 @@ export class KnownMessages {
     this.#ids.drop(segmentId);
     this.#segments.delete(segmentId);
     this.#inOrder = undefined;
-    this.#places.delete(segmentId);
+    this.#columns.delete(segmentId);
   }
 
   close(): void {
@@ -128,7 +128,7 @@ export class KnownMessages {
       known = { row, segmentId, ordinal };
       return true;
     });
-    if (known !== undefined && !this.#places.has(known.segmentId)) this.#idsAtHand.often(known.segmentId);
+    if (known !== undefined && !this.#columns.has(known.segmentId)) this.#idsAtHand.often(known.segmentId);
     return known;
   }
 
@@ -180,8 +180,12 @@ export class KnownMessages {
 
   #outcomes(segment: SharedSegment): ReportOutcomes {
     const { id } = segment;
+    const columns = this.#columns.get(id);
+    if (columns !== undefined) {
+      const [messages, groups] = [columns.reportMessages, columns.reportGroups];
+      return { messages: messages.subarray(0, reportsIn(segment)), groups };
+    }
     return guardReading(id, () => {
-      if (this.#places.has(id)) return outcomesIn(this.#rows(id), segment);
       const index = openIndex(this.#folder, id, this.#hashSeed);
       try {
         return { messages: index.float64('reportMessages'), groups: index.uint8('reportGroups') };
@@ -217,10 +221,10 @@ export class KnownMessages {
   #rows(segmentId: number): Rows {
     if (this.#writing?.segmentId === segmentId) return this.#writing.rows;
     return this.#files.of(segmentId, () => {
-      const places = this.#places.get(segmentId);
-      return places === undefined
+      const columns = this.#columns.get(segmentId);
+      return columns === undefined
         ? openSealedRows(this.#folder, segmentId)
-        : openUnsealedRows(this.#folder, segmentId, places);
+        : openUnsealedRows(this.#folder, segmentId, columns.places);
     });
   }
 

@@ -78,7 +78,11 @@ function opened(data: ThreadData, tell: (reply: WriterReply) => void, onDisk: Di
   const goesOn = mayGoOn && youngest.nextSequence === nextSequence;
   Atomics.store(data.era, 0, begun.id);
   tell({ type: 'eras', eras: logFile.eras });
-  const segments = log.segments.map(({ shared, unsealed }) => ({ shared, columns: unsealed?.columns }));
+  const segments = log.segments.map(({ shared, unsealed, isUnverified = unsealed === undefined }) => ({
+    shared,
+    columns: unsealed?.columns,
+    isUnverified,
+  }));
   const activeId = goesOn ? youngest.shared.id : undefined;
   const flaws = [waiting.damage, waitingReports.damage].filter(flaw => flaw !== undefined);
   const damaged = [

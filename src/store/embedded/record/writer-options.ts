@@ -14,6 +14,7 @@ export type WriterOptions = {
   readonly segmentMessagesMax: number;
   readonly segmentsMax: number;
   readonly segmentAgeMs: number;
+  readonly checkpointRows: number;
   readonly log: LogFile;
   readonly ledger: Ledger;
   readonly reserve: Reserve;

@@ -383,6 +383,7 @@ export class Writer {
     this.#options.ledger.tally(holdingOf(shared, active.createdAt));
     // Last: a report that is in the log and still waits is taken for a repeat, one that is in neither would be lost.
     this.#options.waiting.commit();
+    active.tellGrown(this.#options);
   }
 
   /** After a failed transaction: memory as it was. */

@@ -4,7 +4,7 @@ import { DamagedRow, OtherFormat } from '../files/damage.ts';
 import { Statements } from '../files/statements.ts';
 import { messageOfCells, reportOfCells } from './row-cells.ts';
 import { messageFits, reportFits, stateFits } from './row-sums.ts';
-import type { HeldOf, MessageRow, ReportOutcome, ReportRow, ReportState, Rows, RowsMeta } from './rows.ts';
+import type { HeldOf, MessageRow, ReportRow, ReportState, Rows, RowsMeta } from './rows.ts';
 
 const formatVersion = 2;
 /** Each open file has its own cache; the operating system's serves all of them. */
@@ -122,15 +122,6 @@ export class EarlierRows implements Rows {
 
   reportsFrom(from: number, count: number): readonly ReportRow[] {
     return this.#all(aReport, reportsFrom(reportColumns), from, count);
-  }
-
-  outcomesFrom(from: number, count: number): readonly ReportOutcome[] {
-    const rows = this.#statements.of(reportsFrom('sequence, message, status')).all(from, count);
-    return (rows as unknown as readonly (readonly number[])[]).map(([sequence = 0, message = 0, status = 0]) => ({
-      sequence,
-      message,
-      status,
-    }));
   }
 
   messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[] {

@@ -80,6 +80,14 @@ export function headerAt(room: Room, at: number, what: keyof typeof marks): Grou
   };
 }
 
+/** The header of the group that begins there; `undefined` where none does that is what was written. */
+export function groupAt(disk: Disk, file: number, offset: number): GroupHeader | undefined {
+  const room = new Room(headerBytes);
+  if (readInto(disk, file, room.bytes, offset) < headerBytes) return undefined;
+  const header = headerAt(room, 0, 'group');
+  return header?.offset === offset ? header : undefined;
+}
+
 /** The first group of a journal. */
 export function openingOf(meta: RowsMeta): Buffer {
   const bytes = Buffer.alloc(headerBytes);
@@ -183,16 +191,17 @@ class Window {
 
 /**
  * Reads a journal to the end of its last group that is whole. What follows was not answered, since it was never whole on
- * the disk: unless another whole group or the footer comes after it. Then it was, and `DamagedRow` is thrown.
+ * the disk: unless another whole group or the footer comes after it. Then it was, and `DamagedRow` is thrown. What was
+ * found before is taken as it is, and read on behind.
  */
-export function scanJournal(disk: Disk, file: number, size: number): Scanned {
+export function scanJournal(disk: Disk, file: number, size: number, before?: Scanned): Scanned {
   const window = new Window(disk, file, size);
   const footer = footerIn(disk, file, size);
   const limit = footer?.offset ?? size;
-  const [messages, reports] = [new Growing(), new Growing()];
-  let meta: GroupHeader | undefined;
-  let [last, end] = [0, 0];
-  for (let group = window.group(0); group?.isWhole === true && end < limit; group = window.group(end)) {
+  const [messages, reports] = [new Growing(before?.places.messages), new Growing(before?.places.reports)];
+  let meta = before?.meta;
+  let [end = 0, , , last = 0] = before?.places.reach ?? [];
+  for (let group = window.group(end); group?.isWhole === true && end < limit; group = window.group(end)) {
     const { header } = group;
     meta ??= header;
     if (header.segment !== meta.segment || header.firstSequence !== meta.firstSequence) break;
@@ -256,12 +265,16 @@ export function metaIn(disk: Disk, file: number, size: number): RowsMeta | undef
 
 /** Numbers by place, of which nobody knows how many come. */
 class Growing {
-  #numbers = new Uint32Array(1024);
-  #length = 0;
+  #numbers: Uint32Array;
+  #length: number;
+
+  constructor(first: Uint32Array = new Uint32Array(0)) {
+    [this.#numbers, this.#length] = [first, first.length];
+  }
 
   set(at: number, value: number): void {
     if (at >= this.#numbers.length) {
-      const grown = new Uint32Array(Math.max(at + 1, this.#numbers.length * 2));
+      const grown = new Uint32Array(Math.max(1024, at + 1, this.#numbers.length * 2));
       grown.set(this.#numbers);
       this.#numbers = grown;
     }

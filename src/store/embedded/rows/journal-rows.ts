@@ -19,7 +19,6 @@ import {
   isSound,
   messageAt,
   numberAt,
-  outcomeAt,
   Room,
   reportAt,
   stateAt,
@@ -29,7 +28,6 @@ import {
   heldBy,
   type MessageRow,
   messagesIn,
-  type ReportOutcome,
   type ReportRow,
   type ReportState,
   type Rows,
@@ -135,10 +133,6 @@ export class JournalRows implements Rows {
 
   reportsFrom(from: number, count: number): readonly ReportRow[] {
     return this.#from('report', from, count, reportAt);
-  }
-
-  outcomesFrom(from: number, count: number): readonly ReportOutcome[] {
-    return this.#from('report', from, count, outcomeAt);
   }
 
   messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[] {

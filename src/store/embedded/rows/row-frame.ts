@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { currencyName, currencyNumber } from './currency.ts';
-import type { MessageRow, ReportOutcome, ReportRow, ReportState, RowState } from './rows.ts';
+import type { MessageRow, ReportRow, ReportState, RowState } from './rows.ts';
 
 /**
  * A row as it stands in a journal (see journal-format.ts), little-endian: a head, its columns, its texts, and zeros up to
@@ -275,12 +275,6 @@ export function stateAt(frames: Room, at: number): ReportState {
   if (extraBytes === null) return state;
   for (const base of [0, state.sentAt, 0, 0, 0]) taken(base);
   return { ...state, extra: text(extraBytes) };
-}
-
-export function outcomeAt(frames: Room, at: number): ReportOutcome {
-  const { sequence, status } = stateColumns(frames, at);
-  taken(0);
-  return { sequence, message: number(0), status };
 }
 
 /** Whose a row is, without the rest of it. */

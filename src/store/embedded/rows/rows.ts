@@ -37,9 +37,6 @@ export type ReportRow = ReportState & {
   readonly moved: string | null;
 };
 
-/** Which message a report is on, and the status it left it in. */
-export type ReportOutcome = Pick<ReportRow, 'sequence' | 'message' | 'status'>;
-
 /** One or the other. */
 export type MessageOrReport = { readonly message: MessageRow } | { readonly report: ReportRow };
 
@@ -78,7 +75,6 @@ export type Rows = {
   /** Every row from `from` on, `count` at a time, in order. */
   messagesFrom(from: number, count: number): readonly MessageRow[];
   reportsFrom(from: number, count: number): readonly ReportRow[];
-  outcomesFrom(from: number, count: number): readonly ReportOutcome[];
   /** An account's messages among the ordinals from `from` to before `to`, in order, at most `count`. */
   messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[];
   /** The reports that changed an account's logs, among the sequences from `from` to before `to`, in order. */
@@ -86,9 +82,13 @@ export type Rows = {
   close(): void;
 };
 
-/** All messages that there are, so many at a time, in order. */
-export function* messageBatches(rows: Pick<Rows, 'messagesFrom'>, count: number): Generator<readonly MessageRow[]> {
-  for (let batch = rows.messagesFrom(0, count); batch.length > 0; ) {
+/** All messages that there are from an ordinal on, so many at a time, in order. */
+export function* messageBatches(
+  rows: Pick<Rows, 'messagesFrom'>,
+  count: number,
+  from = 0,
+): Generator<readonly MessageRow[]> {
+  for (let batch = rows.messagesFrom(from, count); batch.length > 0; ) {
     yield batch;
     batch = rows.messagesFrom((batch.at(-1)?.ordinal ?? 0) + 1, count);
   }

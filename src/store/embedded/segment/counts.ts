@@ -64,6 +64,27 @@ export class Counts {
   #cell = 0;
   readonly #moves = new Moves((kind, value, amount) => this.#add(kind, value, amount));
 
+  /** As they were packed; `senders`: whose each message is. */
+  static of(packed: PackedCounts, senders: Float64Array): Counts {
+    const { accounts, cellStarts, nameStarts, minutes, itemStarts, items, amounts, until } = packed;
+    const counts = new Counts();
+    for (const [at, account] of accounts.entries()) {
+      const own = counts.#accountOf(account);
+      own.until = until[at] ?? -Infinity;
+      const text = Buffer.from(packed.names.subarray(nameStarts[at], nameStarts[at + 1])).toString();
+      const names: readonly string[] = text === '' ? [] : JSON.parse(text);
+      for (const name of names) own.names.set(name, own.names.size);
+      for (let from = cellStarts[at] ?? 0; from < (cellStarts[at + 1] ?? 0); from++) {
+        const cell = counts.#cells++;
+        own.cells.set(minutes[from] ?? 0, cell);
+        for (let i = itemStarts[from] ?? 0; i < (itemStarts[from + 1] ?? 0); i++)
+          counts.#table.add(cell, items[i] ?? 0, amounts[i] ?? 0);
+      }
+    }
+    for (const sender of senders) counts.#accountOf(sender).messages++;
+    return counts;
+  }
+
   message(row: MessageRow): void {
     const counts = this.#reach(row.account, row.sentAt);
     counts.messages++;

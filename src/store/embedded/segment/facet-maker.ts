@@ -34,6 +34,12 @@ class ValueCodes {
   readonly #byHash = new Map<number, number>();
   #told = 0;
 
+  /** Those that were given before, in their order; `undefined` where there were too many. */
+  restore(values: readonly string[] | undefined): void {
+    this.isFull = values === undefined;
+    for (const value of values ?? []) this.#codes.set(value, this.values.push(value));
+  }
+
   /** Of the value that stands in a text from one place to before another. */
   of(text: string, from: number, to: number, hash: number | undefined): number {
     if (from === to || this.isFull) return 0;
@@ -71,6 +77,11 @@ class ValueCodes {
 /** A piece of a text would keep all of it in memory. */
 const detached = (text: string) => Buffer.from(text, 'utf16le').toString('utf16le');
 
+const delayOf = (delayMs: number | null) => (delayMs === null ? noDelay : classOf(delayMs));
+
+const keyOf = ([status, error, extra, , price, currency]: FacetOutcome, delay: number) =>
+  `${status} ${error} ${delay} ${price ?? ''} ${currency ?? ''} ${extra ?? ''}`;
+
 /** Gives each different outcome a number. */
 class OutcomeCodes {
   readonly values: FacetOutcome[] = [];
@@ -80,10 +91,15 @@ class OutcomeCodes {
   readonly #slots = new Uint16Array(slotCount);
   #told = 0;
 
+  /** Those that were given before, in their order. */
+  restore(outcomes: readonly FacetOutcome[]): void {
+    for (const outcome of outcomes) this.#add(outcome, delayOf(outcome[3]));
+  }
+
   of(sentAt: EpochMs, { status, error, extra, doneAt, price, currency }: RowState): number {
     const isDelivered = statusGroupNames[groupOfStatus(status)] === 'DELIVERED';
     const delayMs = doneAt === null || !isDelivered ? null : doneAt - sentAt;
-    const delay = delayMs === null ? noDelay : classOf(delayMs);
+    const delay = delayOf(delayMs);
     const slot =
       (Math.imul(status, 31) ^ Math.imul(error, 17) ^ Math.imul(delay, 7) ^ ((price ?? 0) * 100)) & (slotCount - 1);
     const likely = this.#slots[slot] ?? 0;
@@ -98,15 +114,17 @@ class OutcomeCodes {
       seen[5] === currency
     )
       return likely;
-    const key = `${status} ${error} ${delay} ${price ?? ''} ${currency ?? ''} ${extra ?? ''}`;
-    let code = this.#codes.get(key);
-    if (code === undefined) {
-      if (this.values.length === codeMax) return 0;
-      code = this.values.push([status, error, extra, delayMs, price, currency]);
-      this.#delays.push(delay);
-      this.#codes.set(key, code);
-    }
+    const outcome: FacetOutcome = [status, error, extra, delayMs, price, currency];
+    const code = this.#codes.get(keyOf(outcome, delay)) ?? this.#add(outcome, delay);
     this.#slots[slot] = code;
+    return code;
+  }
+
+  #add(outcome: FacetOutcome, delay: number): number {
+    if (this.values.length === codeMax) return 0;
+    const code = this.values.push(outcome);
+    this.#delays.push(delay);
+    this.#codes.set(keyOf(outcome, delay), code);
     return code;
   }
 
@@ -132,6 +150,13 @@ export class FacetMaker {
   constructor(columns: FacetColumns, hashes: readonly Uint32Array[] = []) {
     this.columns = columns;
     this.#hashes = hashes;
+    this.publish();
+  }
+
+  /** Goes on from rows that were taken before: their numbers stand in the columns, and this is what they mean. */
+  restore({ outcome, fields: named }: Meanings): void {
+    this.#outcomes.restore(outcome);
+    for (const [i, name] of facetFields.entries()) this.#values[i]?.restore(named[name]);
     this.publish();
   }
 

@@ -20,8 +20,9 @@ import type { IndexedCounts } from './indexed-counts.ts';
  *   their order. Version 0.1.0 wrote none.
  * - `counts.*`: what the segment adds to the counts of a summary (see indexed-counts.ts).
  * - `facets.*`, `words.*`: in files of their own beside the index, made later (see facets.ts, words-file.ts).
+ * - `rows.*`: in the checkpoint of a segment that takes rows (see log/checkpoint.ts).
  * - `blockSums`: the CRC-32 of each block of each section before it, so that whoever reads a part need not read the whole
- *   to know that it is what was written. Version 0.1.0 wrote none.
+ *   to know that it is what was written. Version 0.1.0 wrote none, and checkpoints have none.
  */
 export type SectionName =
   | 'blockSums'
@@ -38,6 +39,7 @@ export type SectionName =
   | `${(typeof fields)[number]}.${'hashes' | 'starts' | 'ordinals'}`
   | `counts.${keyof IndexedCounts}`
   | `facets.${FacetName}`
+  | `rows.${(typeof fields)[number] | 'reach' | 'account' | 'sentAt' | 'places' | 'reportPlaces' | 'reportAccount'}`
   | `words.${'form' | 'accounts' | 'hashes' | 'starts' | 'blocks' | 'pieces'}`;
 
 type Section = {
@@ -82,7 +84,8 @@ const room = new Uint8Array(1 << 17);
 type TypedArray = Uint8Array | Uint16Array | Int32Array | Uint32Array | Float64Array;
 export type Sections = Partial<Record<SectionName, TypedArray>>;
 
-export function writeIndexFile(disk: Disk, path: string, header: IndexHeader, sections: Sections): void {
+/** What does not last is not synced, and read whole: its blocks have no sums. */
+export function writeIndexFile(disk: Disk, path: string, header: IndexHeader, sections: Sections, lasts = true): void {
   const layout: Record<string, Section> = {};
   const parts: Uint8Array[] = [];
   const sums: number[] = [];
@@ -90,20 +93,21 @@ export function writeIndexFile(disk: Disk, path: string, header: IndexHeader, se
   const add = (name: string, array: TypedArray) => {
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     layout[name] = { offset, bytes: bytes.byteLength, crc: crc32(bytes), firstBlock: sums.length };
-    for (let at = 0; at < bytes.byteLength; at += blockBytes) sums.push(crc32(bytes.subarray(at, at + blockBytes)));
+    for (let at = 0; lasts && at < bytes.byteLength; at += blockBytes)
+      sums.push(crc32(bytes.subarray(at, at + blockBytes)));
     const padding = (8 - (bytes.byteLength % 8)) % 8;
     parts.push(bytes, new Uint8Array(padding));
     offset += bytes.byteLength + padding;
   };
   for (const [name, array] of Object.entries(sections)) add(name, array);
-  add('blockSums', Uint32Array.from(sums));
+  if (lasts) add('blockSums', Uint32Array.from(sums));
   const headerText = Buffer.from(JSON.stringify({ ...header, sections: layout } satisfies StoredHeader));
   const prefix = Buffer.alloc(prefixBytes);
   prefix.writeUInt32LE(magic, 0);
   prefix.writeUInt32LE(version, 4);
   prefix.writeUInt32LE(headerText.byteLength, 8);
   prefix.writeUInt32LE(crc32(headerText), 12);
-  writeWhole(disk, path, [prefix, headerText, ...parts]);
+  writeWhole(disk, path, [prefix, headerText, ...parts], lasts);
 }
 
 /**
@@ -126,7 +130,7 @@ export class IndexFile {
   readonly #sections: ReadonlyMap<string, Section>;
   readonly #base: number;
   readonly #blockSums: Uint32Array | undefined;
-  /** What was read once and found to be what was written: blocks, or sections where there are no sums of blocks. */
+  /** What was read once and found to be what was written: blocks, and sections that were read whole. */
   readonly #soundBlocks: Uint8Array;
   readonly #soundSections = new Set<SectionName>();
 
@@ -178,7 +182,7 @@ export class IndexFile {
     return this.#slice(name, from, count);
   }
 
-  uint32(name: SectionName, from = 0, count = this.bytesOf(name) / 4 - from): Uint32Array {
+  uint32(name: SectionName, from = 0, count = this.bytesOf(name) / 4 - from): Uint32Array<ArrayBuffer> {
     return new Uint32Array(this.#slice(name, from * 4, count * 4).buffer);
   }
 
@@ -243,7 +247,14 @@ export class IndexFile {
   }
 
   #slice(name: SectionName, offset: number, bytes: number): Uint8Array<ArrayBuffer> {
-    return bytes <= 0 ? new Uint8Array(0) : this.#read(this.#offsetOf(name, offset, bytes), bytes);
+    if (bytes <= 0) return new Uint8Array(0);
+    const section = this.#sections.get(name);
+    const isWhole = offset === 0 && bytes === section?.bytes;
+    if (!isWhole || this.#soundSections.has(name)) return this.#read(this.#offsetOf(name, offset, bytes), bytes);
+    const whole = this.#read(this.#base + section.offset, bytes);
+    if (crc32(whole) !== section.crc) throw new DamagedIndex(this.#path, `section ${name} is damaged`);
+    this.#soundSections.add(name);
+    return whole;
   }
 
   /** Where in the file a part of a section stands, which is looked at first: nothing is answered from what is damaged. */
@@ -251,15 +262,16 @@ export class IndexFile {
     const section = this.#sections.get(name);
     if (section === undefined || offset < 0 || offset + bytes > section.bytes)
       throw new DamagedIndex(this.#path, `section ${name} has no bytes ${offset} to ${offset + bytes}`);
-    if (this.#blockSums !== undefined) this.#checkBlocks(name, section, offset, bytes);
-    else if (!this.#soundSections.has(name)) {
-      this.verify([name]);
-      this.#soundSections.add(name);
-    }
+    if (!this.#soundSections.has(name)) this.#check(name, section, offset, bytes);
     return this.#base + section.offset + offset;
   }
 
-  #checkBlocks(name: SectionName, section: Section, from: number, bytes: number): void {
+  #check(name: SectionName, section: Section, from: number, bytes: number): void {
+    if (this.#blockSums === undefined) {
+      this.verify([name]);
+      this.#soundSections.add(name);
+      return;
+    }
     for (let at = from - (from % blockBytes); at < from + bytes; at += blockBytes) {
       const block = (section.firstBlock ?? 0) + at / blockBytes;
       if (this.#soundBlocks[block] === 1) continue;

@@ -1,36 +1,11 @@
-import { DamagedRow } from '../files/damage.ts';
-import type { Rows } from '../rows/rows.ts';
-import { groupOfStatus } from './packed-batch.ts';
 import { ordinalOf, type Position, positionOf, segmentIdOf } from './position.ts';
-import { applyReport, lossesIn, messagesIn, newestReportOf, reportsIn, type SharedSegment } from './shared-segment.ts';
+import { applyReport, messagesIn, newestReportOf, reportsIn, type SharedSegment } from './shared-segment.ts';
 
 /** Of a segment's reports, in their order: the position of the message, 0 where the report is lost, and the group it left it in. */
 export type ReportOutcomes = {
-  readonly messages: Float64Array<ArrayBuffer>;
-  readonly groups: Uint8Array<ArrayBuffer>;
+  readonly messages: Float64Array;
+  readonly groups: Uint8Array;
 };
-
-const reportsAtATime = 20_000;
-
-/** Throws `DamagedRow` when more are missing than are known to be lost. */
-export function outcomesIn(rows: Rows, segment: SharedSegment): ReportOutcomes {
-  const count = reportsIn(segment);
-  const outcomes = { messages: new Float64Array(count), groups: new Uint8Array(count) };
-  let found = 0;
-  for (let next = segment.firstSequence; ; ) {
-    const reports = rows.outcomesFrom(next, reportsAtATime);
-    if (reports.length === 0) break;
-    for (const { sequence, message, status } of reports) {
-      outcomes.messages[sequence - segment.firstSequence] = message;
-      outcomes.groups[sequence - segment.firstSequence] = groupOfStatus(status);
-      next = sequence + 1;
-    }
-    found += reports.length;
-  }
-  if (found + lossesIn(segment).lostReports < count)
-    throw new DamagedRow(`the rows file (it has ${found} reports of ${count})`);
-  return outcomes;
-}
 
 /** What is to be asked of the files. */
 export type ReportSource = {

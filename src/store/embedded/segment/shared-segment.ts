@@ -51,8 +51,10 @@ export type Columns = {
   readonly sentAt: Float64Array;
   /** The group id each message was recorded with. */
   readonly initialGroup: Uint8Array;
-  /** Whose message each report is on, by its place among the segment's reports. */
+  /** Of each report, by its place among the segment's: whose message it is on, the position of that, and the group it left it in. */
   readonly reportAccount: Float64Array;
+  readonly reportMessages: Float64Array;
+  readonly reportGroups: Uint8Array;
   /** One column of hashes a field, in the order of `fields`. */
   readonly hashes: readonly Uint32Array[];
   /** Its messages by the hashes of their ids (see id-table.ts). */
@@ -89,6 +91,8 @@ export function newColumns(capacity: number, reports = reportsMaxOf(capacity)): 
     sentAt: new Float64Array(new SharedArrayBuffer(capacity * 8)),
     initialGroup: new Uint8Array(new SharedArrayBuffer(capacity)),
     reportAccount: new Float64Array(new SharedArrayBuffer(reports * 8)),
+    reportMessages: new Float64Array(new SharedArrayBuffer(reports * 8)),
+    reportGroups: new Uint8Array(new SharedArrayBuffer(reports)),
     hashes: Array.from({ length: fieldCount }, () => new Uint32Array(new SharedArrayBuffer(capacity * 4))),
     idSlots: new Uint32Array(new SharedArrayBuffer(Math.max(1, capacity) * idSlotsPerMessage * 4)),
     blockMin: new Float64Array(new SharedArrayBuffer(blocks * 8)).fill(Infinity),
@@ -244,6 +248,13 @@ export function applyReport(shared: SharedSegment, ordinal: number, sequence: nu
   shared.groupCounts[before] = (shared.groupCounts[before] ?? 0) - 1;
   shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
   setState(shared, ordinal, sequence, group);
+}
+
+/** Fills a report's columns; nobody looks at them before it is published. */
+export function setReport(columns: Columns, place: number, account: number, message: number, group: number): void {
+  columns.reportAccount[place] = account;
+  columns.reportMessages[place] = message;
+  columns.reportGroups[place] = group;
 }
 
 /** Fills a row's columns; nobody looks at them before the row is published. */

@@ -7,7 +7,6 @@ import {
   type HeldOf,
   heldBy,
   type MessageRow,
-  type ReportOutcome,
   type ReportRow,
   type ReportState,
   type Rows,
@@ -98,10 +97,6 @@ export class VolumeFile implements Rows {
 
   states(sequences: readonly number[]): readonly ReportState[] {
     return this.#reports.among(sequences);
-  }
-
-  outcomesFrom(from: number, count: number): readonly ReportOutcome[] {
-    return this.reportsFrom(from, count);
   }
 
   changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {

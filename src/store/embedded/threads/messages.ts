@@ -5,9 +5,11 @@ import type { Outcomes } from '../../outcomes.ts';
 import type { ChangesQuery, Query, RecordOutcome, SummaryQuery } from '../../store.ts';
 import type { Unsound } from '../files/damage.ts';
 import type { Holding } from '../files/ledger.ts';
+import type { Checkpoint } from '../log/checkpoint.ts';
 import type { Kept } from '../log/kept-counts.ts';
 import type { LoadedLog } from '../log/load.ts';
 import type { Era } from '../log/log-file.ts';
+import type { Places } from '../rows/journal-format.ts';
 import type { Durability } from '../rows/journal-writer.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import type { Extents } from '../segment/extents.ts';
@@ -32,6 +34,8 @@ export type ThreadData = {
   readonly segmentMessagesMax: number;
   readonly segmentsMax: number;
   readonly segmentAgeMs: number;
+  /** A start reads about so many rows of a segment at most. */
+  readonly checkpointRows: number;
   /** Volumes are made of sealed segments; absent when those that are there are read and no others made. */
   readonly merging?: Merging;
 };
@@ -123,7 +127,12 @@ export type Failure = {
 
 /** The log as it was found, without what only the writer needs of it. */
 export type FoundLog = Pick<LoadedLog, 'damaged' | 'recovered' | 'rebuilt'> & {
-  readonly segments: readonly { readonly shared: SharedSegment; readonly columns: Columns | undefined }[];
+  readonly segments: readonly {
+    readonly shared: SharedSegment;
+    readonly columns: Columns | undefined;
+    /** Not all of it was read. */
+    readonly isUnverified: boolean;
+  }[];
 };
 
 export type WriterReply =
@@ -133,6 +142,8 @@ export type WriterReply =
   | { readonly type: 'broken'; readonly failure: Failure }
   | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
   | { readonly type: 'filled'; readonly segmentId: number; readonly counts: PackedCounts; readonly meanings: Meanings }
+  /** So far are the columns of a segment that takes rows; what stands in shared memory is left out. */
+  | ({ readonly type: 'grown'; readonly segmentId: number } & Omit<Checkpoint, 'columns'>)
   | MeaningsNote
   | { readonly type: 'answer'; readonly id: number; readonly answer: Kept | Extents | undefined }
   | {
@@ -210,7 +221,9 @@ export type SegmentContents = {
 
 export type SealerRequest =
   | ({ readonly type: 'seal'; readonly shared: SharedSegment } & SegmentContents)
-  | { readonly type: 'verify'; readonly segmentId: number }
+  | ({ readonly type: 'checkpoint'; readonly shared: SharedSegment } & Checkpoint)
+  /** `places`: of a segment that has no index yet. */
+  | { readonly type: 'verify'; readonly segmentId: number; readonly places: Places | undefined }
   | { readonly type: 'rebuild'; readonly shared: SharedSegment }
   /** Segments that have an index, of whose ids sets are to be made; the files of those that are gone go. */
   | { readonly type: 'gather'; readonly segmentIds: readonly number[] }
@@ -235,7 +248,7 @@ export type SealerReply =
   /** Nothing is lost; it will be tried again. */
   | {
       readonly type: 'unmade';
-      readonly what: 'facets' | 'words' | 'volume' | 'set of ids';
+      readonly what: 'checkpoint' | 'facets' | 'words' | 'volume' | 'set of ids';
       readonly segmentId: number;
       readonly failure: Failure;
     }

@@ -6,7 +6,6 @@ import { facetSections } from '../segment/facets.ts';
 import { absentHash, fields } from '../segment/fields.ts';
 import { freeSections, type IndexHeader, type Sections, writeIndexFile } from '../segment/index-file.ts';
 import { indexedCounts } from '../segment/indexed-counts.ts';
-import { outcomesIn } from '../segment/lost-reports.ts';
 import { isEarlier, ofSegment, openRowsAt } from '../segment/open-rows.ts';
 import { ordinalsMax } from '../segment/position.ts';
 import {
@@ -57,7 +56,8 @@ export function sealSegment(
   counts: PackedCounts,
   hashSeed: number,
 ): IndexHeader {
-  const reports = settleRows(disk, paths.rows, segment, columns, hashSeed);
+  settleRows(disk, paths.rows, segment, columns, hashSeed);
+  const reports = reportsIn(segment);
   const count = messagesIn(segment);
   const [from, to] = count === 0 ? [0, 0] : [minSentAt(segment), maxSentAt(segment)];
   const wideTimes = to - from >= 2 ** 32;
@@ -66,8 +66,9 @@ export function sealSegment(
     times: offsetTimes(columns, count, from, wideTimes),
     ...byAccount(columns, order),
     group: columns.initialGroup.slice(0, count),
-    ...reports,
-    ...reportsByAccount(columns, reportsIn(segment)),
+    reportMessages: columns.reportMessages.subarray(0, reports),
+    reportGroups: columns.reportGroups.subarray(0, reports),
+    ...reportsByAccount(columns, reports),
   };
   for (const [name, array] of Object.entries(indexedCounts(counts)))
     Object.assign(sections, { [`counts.${name}`]: array });
@@ -76,11 +77,11 @@ export function sealSegment(
     segment: segment.id,
     hashSeed,
     messages: count,
-    reports: reportsIn(segment),
+    reports,
     firstSequence: segment.firstSequence,
     minSentAt: from,
     maxSentAt: to,
-    reportedUntil: reportsIn(segment) === 0 ? null : reportedUntil(segment),
+    reportedUntil: reports === 0 ? null : reportedUntil(segment),
     ...lossesIn(segment),
     timeBase: from,
     wideTimes,
@@ -100,25 +101,13 @@ function roomToSort(count: number): Float64Array<ArrayBuffer> {
   return sortingRoom.subarray(0, count);
 }
 
-function settleRows(
-  disk: Disk,
-  path: string,
-  segment: SharedSegment,
-  { places }: Columns,
-  hashSeed: number,
-): Pick<Sections, 'reportMessages' | 'reportGroups'> {
+function settleRows(disk: Disk, path: string, segment: SharedSegment, { places }: Columns, hashSeed: number): void {
   if (isEarlier(path)) checkpoint(path);
   else {
     const [end = 0] = places.reach;
     finishJournal(disk, path, { end, messages: messagesIn(segment), reports: reportsIn(segment) });
   }
-  const rows = ofSegment(openRowsAt(disk, path), { id: segment.id, hashSeed });
-  try {
-    const { messages, groups } = outcomesIn(rows, segment);
-    return { reportMessages: messages, reportGroups: groups };
-  } finally {
-    rows.close();
-  }
+  ofSegment(openRowsAt(disk, path), { id: segment.id, hashSeed }).close();
 }
 
 function checkpoint(path: string): void {

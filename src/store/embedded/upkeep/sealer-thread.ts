@@ -3,15 +3,17 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { StoreUnavailable } from '../../store.ts';
 import { recoverRows, restoreRows } from '../damage/row-recovery.ts';
 import { withoutUnsound } from '../damage/unsound-rows.ts';
-import { DamagedIndex, DamagedSegment, guardSegment } from '../files/damage.ts';
+import { DamagedIndex, DamagedRow, DamagedSegment, guardSegment } from '../files/damage.ts';
 import { type Disk, fileCrcSteps, systemDisk } from '../files/disk.ts';
 import { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import { readingAround } from '../files/reading-around.ts';
 import { hasRoom } from '../files/reserve.ts';
 import { openIndex } from '../log/check-rows.ts';
+import { writeCheckpoint } from '../log/checkpoint.ts';
 import { holdingOf } from '../log/holdings.ts';
 import { loadUnsealed } from '../log/load.ts';
+import { type Places, scanJournal } from '../rows/journal-format.ts';
 import type { IndexFile } from '../segment/index-file.ts';
 import { type SharedSegment, withLosses } from '../segment/shared-segment.ts';
 import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from '../threads/messages.ts';
@@ -65,6 +67,24 @@ function* verify(segmentId: number): Generator<void, SealerReply> {
     return { type: 'verified', segmentId, indexDamage: error.message };
   } finally {
     index.close();
+  }
+}
+
+/** The same of the journal of a segment that has no index yet, up to its last group that is durable. */
+function verifyJournal(segmentId: number, { reach }: Places): SealerReply {
+  const path = folder.journal(segmentId);
+  // It is a volume by now, which was compared with it.
+  if (!folder.disk.exists(path)) return { type: 'verified', segmentId };
+  const file = folder.disk.open(path, 'read');
+  try {
+    const [end = 0] = reach;
+    guardSegment(segmentId, () => {
+      const [found] = scanJournal(folder.disk, file, end).places.reach;
+      if (found !== end) throw new DamagedRow(`the journal (at byte ${found})`);
+    });
+    return { type: 'verified', segmentId };
+  } finally {
+    folder.disk.close(file);
   }
 }
 
@@ -133,6 +153,15 @@ function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): Se
   sealedAt = performance.now();
   if (flaw !== undefined) tell({ type: 'unmade', what: 'facets', segmentId: id, failure: failureOf(flaw) });
   return { type: 'sealed', segmentId: id };
+}
+
+/** Nothing is lost without it: a start reads all rows. */
+function checkpoint({ shared, ...held }: Extract<SealerRequest, { type: 'checkpoint' }>): void {
+  try {
+    if (hasRoom(folder.disk, data.dataDir)) writeCheckpoint(folder, shared, data.hashSeed, held);
+  } catch (error) {
+    tell({ type: 'unmade', what: 'checkpoint', segmentId: shared.id, failure: failureOf(error) });
+  }
 }
 
 /** Makes a kind of file beside the index of segments that have none of it, one at a time, the newest first. */
@@ -224,8 +253,14 @@ async function answer(segmentId: number, work: () => SealerReply | Promise<Seale
 port.on('message', (request: SealerRequest) => {
   switch (request.type) {
     case 'verify':
+      if (request.places !== undefined) {
+        const { segmentId, places } = request;
+        return answer(segmentId, () => verifyJournal(segmentId, places));
+      }
       void sealed(request.segmentId);
       return answer(request.segmentId, () => atLeisure(verify(request.segmentId)));
+    case 'checkpoint':
+      return checkpoint(request);
     case 'seal':
     case 'rebuild':
       return answer(request.shared.id, () => seal(request)).then(() => {

@@ -1,5 +1,6 @@
 import { type StoreObserver, StoreUnavailable } from '../../store.ts';
 import type {
+  FoundLog,
   Recovered,
   SealerReply,
   SealerRequest,
@@ -46,9 +47,9 @@ export class Sealing {
     this.#needs = needs;
     this.#data = data;
     this.#verifying = new Verifying(segmentId => {
-      const isThere = catalog.get(segmentId) !== undefined;
-      if (isThere) this.#tell({ type: 'verify', segmentId });
-      return isThere;
+      const entry = catalog.get(segmentId);
+      if (entry !== undefined) this.#tell({ type: 'verify', segmentId, places: entry.columns?.places });
+      return entry !== undefined;
     });
     const { writer, isClosing, observer } = needs;
     const sealer = () => this.#started();
@@ -67,10 +68,21 @@ export class Sealing {
     this.#tell({ type: 'seal', shared, columns, ...filled });
   }
 
-  /** What has an index when the log is opened: sets of its ids are made, then it is compared with its checksums, the last first. */
-  take(segmentIds: readonly number[]): void {
-    if (segmentIds.length > 0) this.#tell({ type: 'gather', segmentIds });
-    for (const segmentId of segmentIds) this.#verifying.add(segmentId);
+  /** Writes down what is kept in memory of a segment that takes rows. */
+  checkpoint({ segmentId, counts, meanings, reach }: Extract<WriterReply, { type: 'grown' }>): void {
+    const { shared, columns } = this.#catalog.get(segmentId) ?? {};
+    if (shared === undefined || columns === undefined) return;
+    this.#tell({ type: 'checkpoint', shared, columns, counts, meanings, reach });
+  }
+
+  /**
+   * When the log is opened: sets of the ids of what has an index are made, then what was not read is compared with its
+   * checksums, the last first.
+   */
+  take(segments: FoundLog['segments']): void {
+    const sealed = segments.filter(({ columns }) => columns === undefined).map(({ shared }) => shared.id);
+    if (sealed.length > 0) this.#tell({ type: 'gather', segmentIds: sealed });
+    for (const { shared } of segments.filter(({ isUnverified }) => isUnverified)) this.#verifying.add(shared.id);
     this.#verifying.next();
   }
 

@@ -173,10 +173,11 @@ export const limits = Object.freeze({
   webhookBodyBytesMax: 4 * 1024 * 1024,
   /**
    * Reports of one webhook; characters of each, some hundred of them in truth and up to 24,000 where all of its 4,000 of
-   * `callbackData` are escaped; and of what stands around all of them.
+   * `callbackData` are escaped; its tags where it is XML; and of what stands around all of them.
    */
   webhookReportsMax: 10_000,
   webhookResultCharsMax: 32 * 1024,
+  webhookResultTagsMax: 1000,
   webhookFrameCharsMax: 16 * 1024,
 
   /** What whoever is told of traces and metrics may take for the last of them, each, when the server ends. */

@@ -120,6 +120,14 @@ export function* xmlResultTexts(body: string): Generator<string> {
 
 const longFrame = () => new BadWebhook(`has more than ${limits.webhookFrameCharsMax} characters around its results`);
 
+/** Whether it has more tags than any report: what they cost to parse does not follow from its length. */
+export function hasManyTags(text: string): boolean {
+  let tags = 0;
+  for (let at = text.indexOf('<'); at >= 0 && tags <= limits.webhookResultTagsMax; at = text.indexOf('<', at + 1))
+    tags++;
+  return tags > limits.webhookResultTagsMax;
+}
+
 /** What a result in XML says. Throws `BadWebhook` when it is none. */
 export function xmlResult(text: string): unknown {
   const value = parsedXml(text);
@@ -137,6 +145,8 @@ function parsedXml(text: string): unknown {
 
 function nextResult(body: string, from: number): { start: number; end: number } | undefined {
   for (let found = nextOf(resultBegin, body, from); found !== undefined; ) {
+    // Of comments without end nothing is looked through but what may stand there.
+    if (found.start - from > limits.webhookFrameCharsMax) throw longFrame();
     const begin = body.slice(found.start, found.end);
     if (!begin.startsWith('<!')) return found;
     const end = body.indexOf(begin === '<!--' ? '-->' : ']]>', found.end);

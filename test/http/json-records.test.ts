@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { recordTexts } from '../../src/http/body/json-records.ts';
 import { ApiError } from '../../src/http/errors.ts';
+import { runs } from '../support/properties.ts';
 
 const texts = (body: string, bytesMax = 1000) =>
   [...recordTexts(body, bytesMax)].filter(part => typeof part !== 'number').map(({ text, flaw }) => text ?? flaw);
@@ -68,6 +69,26 @@ describe('recordTexts', () => {
         const body = JSON.stringify({ results: records }, null, space);
         expect(texts(body, 1_000_000).map(text => JSON.parse(text ?? ''))).toEqual(JSON.parse(body).results);
       }),
+    );
+  });
+
+  test('what is longer than a piece, of escapes, quotes, brackets and blanks → the texts that JSON would give', () => {
+    const odd = fc.array(fc.constantFrom('"', '\\', '[', ']}', ',', ' ', '\n', 'x', 'é'), { maxLength: 30 });
+    const before = fc.constantFrom('\\', '"', 'x', '[');
+    fc.assert(
+      fc.property(
+        before,
+        fc.integer({ min: 65_500, max: 65_540 }),
+        odd,
+        fc.boolean(),
+        (long, length, rest, isBlank) => {
+          const results = [long.repeat(length) + rest.join(''), { [rest.join('')]: [rest] }, -1e-7];
+          const written = results.map(one => JSON.stringify(one));
+          const body = `{"results":[${written.join(isBlank ? `,${'\n'.repeat(length)}` : ',')}]}`;
+          expect(texts(body, 1_000_000)).toEqual(written);
+        },
+      ),
+      { numRuns: runs(300) },
     );
   });
 

@@ -138,7 +138,9 @@ describe('a webhook of delivery reports', () => {
     ['a frame without results', xmlOf('<other/>', 50_000)],
     ['tags that never end', '<a '.repeat(50_000)],
     ['results that never end', '<result>'.repeat(50_000)],
-    ['a result in depth', xmlOf(`<result>${'<a>'.repeat(4000)}${'</a>'.repeat(4000)}</result>`, 1)],
+    ['comments without end', xmlOf('<!---->', 200_000)],
+    ['texts without end', xmlOf('<![CDATA[]]>', 200_000)],
+    ['a result in depth', xmlOf(`<result>${'<a>'.repeat(400)}${'</a>'.repeat(400)}</result>`, 1)],
   ])('%s → refused, and no more than may be is parsed', (_, body) => {
     const parse = vi.spyOn(XMLParser.prototype, 'parse');
     expect(() => webhookReports(body, 'xml')).toThrow(ApiError);
@@ -153,6 +155,7 @@ describe('a webhook of delivery reports', () => {
   test.each([
     ['json', `{"results":[{"answer":"${'x'.repeat(limits.webhookResultCharsMax)}"},${sound.json}]}`, 1],
     ['xml', `<DeliveryReports><result>${'<a/>'.repeat(50_000)}</result>${sound.xml}</DeliveryReports>`, 1],
+    ['xml', xmlOf(`<result>${'<a/>'.repeat(limits.webhookResultTagsMax)}</result>${sound.xml}`, 1), 1],
     ['xml', `<DeliveryReports><!-- <result> -->${sound.xml}<!-- </result> --></DeliveryReports>`, 0],
     ['xml', `<DeliveryReports><a><![CDATA[<result>]]></a>${sound.xml}</DeliveryReports>`, 0],
   ] as const)('%s: beside what is no report → the report is taken', (form, body, others) => {

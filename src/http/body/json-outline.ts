@@ -21,14 +21,21 @@ export function jsonIn(text: string): { readonly value: unknown; readonly flaw?:
   }
 }
 
+/** So far into a text its lines are counted, to say where it breaks. */
+const placedCharsMax = 256 * 1024;
+
 /**
- * Walks the outline of JSON text: names, and where values begin and end. After each piece of it the generators give how many
- * characters they walked over, so that others have their turn: any of what they walk over may be as long as a body.
+ * Walks the outline of JSON text: names, and where values begin and end. Any part of it may be as long as a body, so each step
+ * goes over a piece at most and is `undefined` when there is more: asked again, it goes on there. `wholly` does that.
  */
 export class Outline {
   readonly #text: string;
   readonly #property: string;
   #at: number;
+  /** Of a value under way: where it began, how deep it is, and where the text began that `#at` is inside of. */
+  #start = -1;
+  #depth = 0;
+  #textStart = -1;
 
   /** `property` is what the text is called where it breaks. */
   constructor(text: string, property: string) {
@@ -38,112 +45,125 @@ export class Outline {
   }
 
   /** Steps over a character if it comes next. */
-  *takes(character: string): Generator<number, boolean> {
-    if (isSpace(this.#text.charCodeAt(this.#at))) yield* this.#space();
+  takes(character: string): boolean | undefined {
+    if (!this.#skipSpace()) return undefined;
     if (this.#text[this.#at] !== character) return false;
     this.#at++;
     return true;
   }
 
-  *expect(character: string, otherwise: string): Generator<number, void> {
-    if (!(yield* this.takes(character))) throw yield* this.#broken(otherwise);
+  expect(character: string, otherwise: string): true | undefined {
+    const isTaken = this.takes(character);
+    if (isTaken === false) throw this.#broken(otherwise);
+    return isTaken;
   }
 
-  *expectEnd(): Generator<number, void> {
-    yield* this.#space();
-    if (this.#at < this.#text.length) throw yield* this.#broken('must end');
+  expectEnd(): true | undefined {
+    if (!this.#skipSpace()) return undefined;
+    if (this.#at < this.#text.length) throw this.#broken('must end');
+    return true;
   }
 
-  *name(): Generator<number, string> {
-    yield* this.#space();
-    if (this.#text.charCodeAt(this.#at) !== quote) throw yield* this.#broken('must have a name in quotes');
-    const start = this.#at;
-    const text = yield* this.value();
-    if (text.length > nameCharsMax)
-      throw yield* this.#broken(`must have a name of at most ${nameCharsMax} characters`, start);
+  name(): string | undefined {
+    if (this.#start < 0 && !this.#skipSpace()) return undefined;
+    const start = this.#start < 0 ? this.#at : this.#start;
+    if (this.#text.charCodeAt(start) !== quote) throw this.#broken('must have a name in quotes');
+    const text = this.value();
+    if (text === undefined) return undefined;
+    if (text.length > nameCharsMax) throw this.#broken(`must have a name of at most ${nameCharsMax} characters`, start);
     const { value, flaw } = jsonIn(text);
-    if (flaw !== undefined) throw yield* this.#broken('must have a name that is JSON', start);
+    if (flaw !== undefined) throw this.#broken('must have a name that is JSON', start);
     return String(value);
   }
 
   /** The text of the next value, whose brackets are counted and nothing more. */
-  *value(): Generator<number, string> {
-    if (isSpace(this.#text.charCodeAt(this.#at))) yield* this.#space();
-    const start = this.#at;
-    const code = this.#text.charCodeAt(start);
-    if (code === quote || isOpening(code)) yield* this.#nested(start);
-    else yield* this.#scalar(start);
+  value(): string | undefined {
+    if (this.#start < 0) {
+      if (!this.#skipSpace()) return undefined;
+      this.#start = this.#at;
+    }
+    const start = this.#start;
+    const first = this.#text.charCodeAt(start);
+    if (!(first === quote || isOpening(first) ? this.#walk() : this.#walkScalar())) return undefined;
+    this.#start = -1;
     return this.#text.slice(start, this.#at);
   }
 
-  *#space(): Generator<number, void> {
-    for (let end = this.#at + pieceChars; ; end += pieceChars) {
-      while (this.#at < end && isSpace(this.#text.charCodeAt(this.#at))) this.#at++;
-      if (this.#at < end) return;
-      yield pieceChars;
-    }
+  /** Whether there is no more of it. */
+  #skipSpace(): boolean {
+    const end = this.#at + pieceChars;
+    while (this.#at < end && isSpace(this.#text.charCodeAt(this.#at))) this.#at++;
+    return this.#at < end;
   }
 
-  *#scalar(start: number): Generator<number, void> {
-    for (let end = start + pieceChars; ; end += pieceChars) {
-      while (this.#at < end && isOfScalar(this.#text.charCodeAt(this.#at))) this.#at++;
-      if (this.#at < end) break;
-      yield pieceChars;
-    }
-    if (this.#at === start) throw yield* this.#broken('must have a value');
+  /** Whether the number or word is over. */
+  #walkScalar(): boolean {
+    const end = this.#at + pieceChars;
+    while (this.#at < end && isOfScalar(this.#text.charCodeAt(this.#at))) this.#at++;
+    if (this.#at === this.#start) throw this.#broken('must have a value');
+    return this.#at < end;
   }
 
-  /** Over a text, or all that stands between brackets. */
-  *#nested(start: number): Generator<number, void> {
+  /** Whether the text is over, or all that stands between brackets. */
+  #walk(): boolean {
     const text = this.#text;
-    let [at, depth] = [start, 0];
-    /** Where the text began that `at` is inside of. */
-    let textStart = -1;
-    while (at < text.length) {
-      for (const end = Math.min(at + pieceChars, text.length); at < end; ) {
-        if (textStart >= 0) {
-          const close = text.indexOf('"', at);
-          if (close < 0) throw yield* this.#broken('must end this text', textStart);
-          at = close + 1;
-          let run = close;
-          while (text.charCodeAt(run - 1) === backslash) if ((close - --run) % pieceChars === 0) yield pieceChars;
-          if ((close - run) % 2 === 1) continue;
-          textStart = -1;
-        } else {
-          const code = text.charCodeAt(at++);
-          if (code === quote) textStart = at - 1;
-          // All that opens or closes is one of these, and most of a body is not.
-          if (code < 0x5b) continue;
-          if (isOpening(code)) depth++;
-          if (!isClosing(code)) continue;
-          depth--;
-        }
-        if (depth > 0) continue;
-        this.#at = at;
-        return;
+    const end = Math.min(this.#at + pieceChars, text.length);
+    let [at, depth, textStart] = [this.#at, this.#depth, this.#textStart];
+    while (at < end) {
+      if (textStart >= 0) {
+        const close = text.indexOf('"', at);
+        if (close < 0) throw this.#broken('must end this text', textStart);
+        // Where what comes before it may escape it, that is walked from its beginning.
+        if (text.charCodeAt(close - 1) !== backslash) at = close;
+        while (at < close && at < end) at += text.charCodeAt(at) === backslash ? 2 : 1;
+        if (at !== close) continue;
+        at++;
+        textStart = -1;
+      } else {
+        const code = text.charCodeAt(at++);
+        if (code === quote) textStart = at - 1;
+        // All that opens or closes is one of these, and most of a body is not.
+        if (code < 0x5b) continue;
+        if (isOpening(code)) depth++;
+        if (!isClosing(code)) continue;
+        depth--;
       }
-      yield pieceChars;
+      if (depth > 0) continue;
+      [this.#at, this.#depth, this.#textStart] = [at, 0, -1];
+      return true;
     }
-    throw yield* this.#broken(
-      textStart >= 0 ? 'must end this text' : 'must close this bracket',
-      textStart >= 0 ? textStart : start,
-    );
+    if (at >= text.length)
+      throw textStart < 0
+        ? this.#broken('must close this bracket', this.#start)
+        : this.#broken('must end this text', textStart);
+    [this.#at, this.#depth, this.#textStart] = [at, depth, textStart];
+    return false;
   }
 
-  *#broken(violation: string, at = this.#at): Generator<number, ApiError> {
-    let [line, start] = [1, 0];
-    for (let end = 0; end < at; ) {
-      const pieceEnd = Math.min(at, end + pieceChars);
-      // One by one: a body may be nothing but ends of lines, and to search for each takes ten times as long.
-      for (; end < pieceEnd; end++)
-        if (this.#text.charCodeAt(end) === newline) {
-          line++;
-          start = end + 1;
-        }
-      yield pieceChars;
-    }
-    return invalid(this.#property, `is not JSON: ${violation} at line ${line}, column ${at - start + 1}`);
+  #broken(violation: string, at = this.#at): ApiError {
+    return invalid(this.#property, `is not JSON: ${violation} at ${placeIn(this.#text, at)}`);
   }
+}
+
+/** Does a step of an outline to its end; gives how many characters each piece of it took, between which others have their turn. */
+export function* wholly<T>(step: () => T | undefined): Generator<number, T> {
+  for (;;) {
+    const done = step();
+    if (done !== undefined) return done;
+    yield pieceChars;
+  }
+}
+
+function placeIn(text: string, at: number): string {
+  if (at > placedCharsMax) return `character ${at + 1}`;
+  let [line, start] = [1, 0];
+  // One by one: a body may be nothing but ends of lines, and to search for each takes ten times as long.
+  for (let end = 0; end < at; end++)
+    if (text.charCodeAt(end) === newline) {
+      line++;
+      start = end + 1;
+    }
+  return `line ${line}, column ${at - start + 1}`;
 }
 
 const isOfScalar = (code: number) => code > 0x20 && code !== comma && !isClosing(code);

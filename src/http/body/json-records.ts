@@ -1,7 +1,7 @@
 import { limits } from '../../limits.ts';
 import { shownName, unknownName } from '../../wire/nearest.ts';
 import { invalid } from '../errors.ts';
-import { jsonIn, Outline } from './json-outline.ts';
+import { jsonIn, Outline, wholly } from './json-outline.ts';
 import type { Line } from './lines.ts';
 
 /*
@@ -43,7 +43,7 @@ export function* elementTexts(body: string, { list, of, elementBytesMax, other }
   for (const name of names(outline, 'body', `must be a JSON object with ${list}`)) {
     if (typeof name === 'number') yield name;
     else if (name === list) yield* elements(outline, name, of, elementBytesMax);
-    else other(name, yield* outline.value());
+    else other(name, yield* wholly(() => outline.value()));
     isGiven ||= name === list;
   }
   if (!isGiven) throw invalid(list, 'is required');
@@ -57,7 +57,7 @@ export function* fieldTexts(
   const outline = new Outline(text, property);
   for (const name of names(outline, property, 'must be a JSON object'))
     if (typeof name === 'number') yield name;
-    else yield [name, yield* outline.value()];
+    else yield [name, yield* wholly(() => outline.value())];
 }
 
 /** The elements of a text that is a list, each as its text. */
@@ -65,38 +65,41 @@ export function* listTexts(text: string, property = 'body'): Generator<string | 
   const outline = new Outline(text, property);
   for (const element of elements(outline, property, 'values', Number.POSITIVE_INFINITY))
     yield typeof element === 'number' ? element : (element.text ?? '');
-  yield* outline.expectEnd();
+  yield* wholly(() => outline.expectEnd());
 }
 
 /** The names of an object's fields: after each, whoever asked steps over its value. */
 function* names(outline: Outline, property: string, otherwise: string): Generator<string | number> {
   const given = new Set<string>();
-  if (!(yield* outline.takes('{'))) throw invalid(property, otherwise);
-  if (!(yield* outline.takes('}'))) {
+  if (!(yield* wholly(() => outline.takes('{')))) throw invalid(property, otherwise);
+  if (!(yield* wholly(() => outline.takes('}')))) {
     do {
-      const name = yield* outline.name();
-      yield* outline.expect(':', 'must have a colon');
+      const name = yield* wholly(() => outline.name());
+      yield* wholly(() => outline.expect(':', 'must have a colon'));
       // Otherwise a body could be a million of them, that nobody would have a turn between.
       if (given.has(name)) throw invalid(shownName(name), 'must be given only once');
       if (given.size >= limits.bodyFieldsMax)
         throw invalid(property, `must have at most ${limits.bodyFieldsMax} fields`);
       yield name;
       given.add(name);
-    } while (yield* outline.takes(','));
-    yield* outline.expect('}', 'must have a comma or the end of the object');
+    } while (yield* wholly(() => outline.takes(',')));
+    yield* wholly(() => outline.expect('}', 'must have a comma or the end of the object'));
   }
-  yield* outline.expectEnd();
+  yield* wholly(() => outline.expectEnd());
 }
 
 function* elements(outline: Outline, name: string, of: string, bytesMax: number): Generator<Line | number> {
-  if (!(yield* outline.takes('['))) throw invalid(name, `must be an array of ${of}`);
-  if (yield* outline.takes(']')) return;
+  if (!(yield* wholly(() => outline.takes('[')))) throw invalid(name, `must be an array of ${of}`);
+  if (yield* wholly(() => outline.takes(']'))) return;
+  const next = () => outline.value();
+  const goesOn = () => outline.takes(',');
   do {
-    const text = yield* outline.value();
+    // Nearly all are short, and this is asked of every record.
+    const text = next() ?? (yield* wholly(next));
     const tooLong = text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax;
     yield tooLong ? { flaw: `is longer than ${bytesMax} bytes` } : { text };
-  } while (yield* outline.takes(','));
-  yield* outline.expect(']', 'must have a comma or the end of the array');
+  } while (goesOn() ?? (yield* wholly(goesOn)));
+  yield* wholly(() => outline.expect(']', 'must have a comma or the end of the array'));
 }
 
 /** The value of a field beside the list. */

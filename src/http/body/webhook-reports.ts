@@ -1,5 +1,12 @@
 import { limits } from '../../limits.ts';
-import { BadWebhook, WebhookReading, type WebhookReports, xmlResult, xmlResultTexts } from '../../mirror/webhook.ts';
+import {
+  BadWebhook,
+  hasManyTags,
+  WebhookReading,
+  type WebhookReports,
+  xmlResult,
+  xmlResultTexts,
+} from '../../mirror/webhook.ts';
 import { invalid } from '../errors.ts';
 import { jsonIn } from './json-outline.ts';
 import { elementTexts, fieldValue } from './json-records.ts';
@@ -23,6 +30,7 @@ export function* readWebhook(body: string, form: WebhookForm): Generator<number,
       if (++count > limits.webhookReportsMax) throw new BadWebhook(`has more than ${limits.webhookReportsMax} results`);
       // What is far longer than any report is none.
       if (text === undefined || text.length > limits.webhookResultCharsMax) reading.passOver();
+      else if (form === 'xml' && hasManyTags(text)) reading.passOver();
       else if (form === 'json') reading.take(jsonResult(text), text);
       else reading.take(xmlResult(text));
       yield (text?.length ?? 0) * (form === 'json' ? 1 : xmlCost);

@@ -32,7 +32,7 @@ const slowTests = [
   'test/sender/{claims,outages}.test.ts',
   'test/store/copy.test.ts',
   'test/store/embedded/{conformance-layouts,damage,losses,lost-ledger,mixed-up,moved,moved-files,unreadable,volumes}.test.ts',
-  'test/store/postgres/{citus-statements,eras,following,layouts,nodes,outage,pages,partitions,plans,replica-conformance,replica-mistakes,replicas,rows,sealing,together}.test.ts',
+  'test/store/postgres/{citus-statements,eras,folding,following,layouts,nodes,outage,pages,partitions,plans,replica-conformance,replica-mistakes,replicas,rows,sealing,together}.test.ts',
   'test/sweeper.test.ts',
 ];
 

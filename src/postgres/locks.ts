@@ -9,8 +9,8 @@ const locks = {
   knowsLayouts: 7,
   telling: 8,
   sealing: 9,
-  // 10 is held by those that know blocks of before migration 37, which they would read otherwise.
-  knowsBlocks: 11,
+  // 10 and 11 are held by those that know no folded keys, or blocks of before migration 37, which they would read otherwise.
+  knowsBlocks: 12,
 } as const;
 export type LockName = keyof typeof locks;
 

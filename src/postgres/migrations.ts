@@ -338,6 +338,24 @@ ALTER TABLE block ALTER keys SET STORAGE MAIN;
 CREATE INDEX block_newest_tx ON block (newest_tx);
 `;
 
+/**
+ * The keys of closed generations, many in a row: by the hashes of their ids, which are in ascending order. Since when all of
+ * a generation are there, its `folded_at` tells. Breaking with the first, as blocks are.
+ */
+const foldedKeys = `
+CREATE TABLE folded_key (
+  generation integer NOT NULL,
+  account_id bigint NOT NULL,
+  last_id text COLLATE "C" NOT NULL,
+  hashes integer[] NOT NULL,
+  sent_ats bigint[] NOT NULL,
+  numbers bigint[] NOT NULL,
+  PRIMARY KEY (generation, account_id, last_id)
+);
+ALTER TABLE folded_key ALTER hashes SET STORAGE PLAIN, ALTER sent_ats SET STORAGE MAIN, ALTER numbers SET STORAGE MAIN;
+ALTER TABLE generation ADD COLUMN folded_at timestamptz;
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
@@ -376,4 +394,5 @@ export const migrations: readonly Migration[] = [
   { number: 35, name: 'open messages', sql: openMessages },
   { number: 36, name: 'blocks', sql: blocks },
   { number: 37, name: 'block frames', sql: blockFrames },
+  { number: 38, name: 'folded keys', sql: foldedKeys },
 ];

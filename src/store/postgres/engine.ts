@@ -43,6 +43,7 @@ import { Figures, type LogFigures } from './summary/figures.ts';
 import { Summaries } from './summary/summaries.ts';
 import { Sums } from './summary/sums.ts';
 import { hourMs, Totals } from './summary/totals.ts';
+import { foldKeys } from './upkeep/folding.ts';
 import { dropPast, type Places } from './upkeep/janitor.ts';
 import { Sealer } from './upkeep/sealer.ts';
 import { WaitingUpkeep } from './upkeep/waiting-upkeep.ts';
@@ -164,7 +165,8 @@ class PostgresStore implements Store {
       refusal: 'all connections are busy',
     });
     this.#upkeep = new Recurring(upkeepMs, observer, async () => {
-      await partitions.refresh();
+      // Long before keys are dropped that were folded, whoever records knows to look for them in older slices too.
+      await Promise.all([partitions.refresh(), layouts.refresh()]);
       await this.#adaptWidth();
       await generations.advanceIfDue();
       await this.#waiting.work();
@@ -177,6 +179,8 @@ class PostgresStore implements Store {
         const { messages, blocks } = await this.#sealer.sealBefore(now() - sealAfterMs);
         if (messages > 0)
           observer.note({ level: 'info', message: 'messages were packed into blocks', detail: { messages, blocks } });
+        const keys = await foldKeys(database, { closedMs: sealAfterMs }, this.#sealer.stopping);
+        if (keys > 0) observer.note({ level: 'info', message: 'keys of message ids were folded', detail: { keys } });
       });
     const making = () => partitions.keepAhead(now(), this.#aheadMs);
     this.#making = new Recurring(Math.min(upkeepMs, makeMs), observer, making);

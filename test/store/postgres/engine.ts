@@ -118,7 +118,8 @@ export async function openPostgresEngine(
   const sealer = sealing ? await openSealer(place, observer) : undefined;
   const open = async (): Promise<Store> => {
     const opened = await openPostgresStore(options);
-    const store = sealer === undefined ? opened : new SealedStore(opened, since => sealer.seal(since));
+    const store =
+      sealer === undefined ? opened : new SealedStore(opened, since => sealer.seal(since).then(sealer.fold));
     if (replicas !== undefined) await until(() => observer.news.delete('a read replica is used'));
     return store;
   };

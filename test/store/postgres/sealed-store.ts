@@ -1,10 +1,14 @@
 import type { EpochMs } from '../../../src/domain/message.ts';
 import { migrate } from '../../../src/postgres/migrate.ts';
 import { Database } from '../../../src/store/postgres/log/database.ts';
+import { Generations } from '../../../src/store/postgres/log/generations.ts';
 import { Partitions } from '../../../src/store/postgres/log/partitions.ts';
+import { foldKeys } from '../../../src/store/postgres/upkeep/folding.ts';
 import { Sealer, type SealingOutcome } from '../../../src/store/postgres/upkeep/sealer.ts';
 import type { RecordBatch, Store, StoreObserver } from '../../../src/store/store.ts';
 import type { DatabaseServer } from '../../support/database-server.ts';
+import { Witness } from '../../support/sqlite-log.ts';
+import { PostgresDatabase } from './database.ts';
 
 type Place = { readonly server: DatabaseServer; readonly url: string; readonly schema: string };
 
@@ -18,14 +22,39 @@ export async function openSealer({ server, url, schema }: Place, observer: Store
   const pools = { readersMax: 1, recordersMax: 1, statementTimeoutMs: 60_000, answerMsMax: 30_000 };
   const database = new Database({ url, schema, ...pools, observer });
   const partitions = new Partitions(database, 3_600_000, one => observer.note(one));
+  const generations = new Generations(database, 0);
   return {
+    /** The keys of all that was recorded. */
+    fold: async (): Promise<number> => {
+      await generations.advanceIfDue();
+      return foldKeys(database, { closedMs: 0, seenMs: 0 }, new AbortController().signal);
+    },
     seal: (since?: EpochMs): Promise<SealingOutcome> =>
       new Sealer(database, partitions, { announceMs: 0, messagesMin: 1 }).sealBefore(Number.MAX_SAFE_INTEGER, since),
     close: () => database.close(),
   };
 }
 
-/** A store whose messages are sealed when they are recorded. */
+export type Sealed = {
+  readonly database: PostgresDatabase;
+  readonly store: Store;
+  readonly seal: () => Promise<unknown>;
+  readonly fold: () => Promise<number>;
+};
+
+/** Works on a database of its own, and has it sealed, and its keys folded, whenever that is asked for. */
+export async function onSealed(server: DatabaseServer, work: (sealed: Sealed) => Promise<void>): Promise<void> {
+  const database = await PostgresDatabase.create(server);
+  const sealer = await openSealer({ server, url: database.url, schema: 'sentlog' }, new Witness());
+  try {
+    await work({ database, store: await database.open(), seal: () => sealer.seal(), fold: sealer.fold });
+  } finally {
+    await sealer.close();
+    await database.close();
+  }
+}
+
+/** A store whose messages are sealed, and their keys folded, when they are recorded. */
 export class SealedStore implements Store {
   readonly #store: Store;
   readonly #seal: (since: EpochMs) => Promise<unknown>;

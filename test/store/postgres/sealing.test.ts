@@ -6,7 +6,6 @@ import { Database } from '../../../src/store/postgres/log/database.ts';
 import { Partitions } from '../../../src/store/postgres/log/partitions.ts';
 import { packedIn } from '../../../src/store/postgres/sealed/packed.ts';
 import { Sealer } from '../../../src/store/postgres/upkeep/sealer.ts';
-import type { Store } from '../../../src/store/store.ts';
 import { type DatabaseServer, databaseServer, isGiven } from '../../support/database-server.ts';
 import { until, Witness } from '../../support/sqlite-log.ts';
 import {
@@ -26,7 +25,7 @@ import {
 } from '../conformance/engine.ts';
 import { standInForCitus } from './citus-stand-in.ts';
 import { PostgresDatabase } from './database.ts';
-import { openSealer } from './sealed-store.ts';
+import { onSealed, type Sealed } from './sealed-store.ts';
 
 let server: DatabaseServer;
 
@@ -43,18 +42,7 @@ const spreadOut = (count: number, from = 0): Submission[] =>
   Array.from({ length: count }, (_, i) => message(`m${from + i}`, { sentAt: now - (from + i) * 60_000 }));
 const report = (messageId: string): Submission => ({ messageId, status: delivered });
 
-type Sealed = { readonly database: PostgresDatabase; readonly store: Store; readonly seal: () => Promise<unknown> };
-
-async function withSealed(work: (sealed: Sealed) => Promise<void>): Promise<void> {
-  const database = await PostgresDatabase.create(server);
-  const sealer = await openSealer({ server, url: database.url, schema: 'sentlog' }, new Witness());
-  try {
-    await work({ database, store: await database.open(), seal: () => sealer.seal() });
-  } finally {
-    await sealer.close();
-    await database.close();
-  }
-}
+const withSealed = (work: (sealed: Sealed) => Promise<void>) => onSealed(server, work);
 
 /** How many messages are rows, and how many are in blocks and were not taken out. */
 async function held(database: PostgresDatabase): Promise<readonly unknown[]> {

@@ -2,7 +2,7 @@ import type { EpochMs } from '../../../domain/message.ts';
 import { showsTheSame } from '../../../domain/report.ts';
 import { likeness, stateOf, textsOf, type WholeMessage } from '../../whole-message.ts';
 import { type Group, Misplaced, write } from '../record/record-group.ts';
-import { begin, claim, type Key, keysOf, lockKeys, type Reading, type Recording } from '../record/record-statements.ts';
+import { begin, claim, goneKey, keysOf, lockKeys, type Reading, type Recording } from '../record/record-statements.ts';
 import { type Recorders, recordingTransaction } from '../record/recording-transaction.ts';
 import { takeOut } from '../record/taking-out.ts';
 import type { Place } from '../rows/log-row.ts';
@@ -35,8 +35,7 @@ export function copyGroup(recorders: Recorders, group: CopyGroup, sentSince: Epo
 }
 
 async function copyOf(recording: Recording, { wanted, known }: CopyGroup, sentSince: EpochMs): Promise<Copied> {
-  const keys = await keysOf(recording, [...wanted.keys()]);
-  const there = await storedAt(recording, placesIn(keys, sentSince));
+  const { keys, stored: there } = await storedWithKeys(recording, [...wanted.keys()], sentSince);
   const lacking = new Map([...wanted].filter(([id]) => !there.has(id)));
   if (known && lacking.size > 0) throw new Misplaced();
   const replaced = [...lacking.keys()]
@@ -50,7 +49,12 @@ async function copyOf(recording: Recording, { wanted, known }: CopyGroup, sentSi
     sentSince,
   );
   const added = [...lacking].filter(([id]) => claimed.has(id)).map(([, one]) => one);
-  const completions = await lackingReports(recording, wanted, new Map([...there, ...others]), sentSince);
+  const folded = new Map([...keys].filter(([, { isFolded }]) => isFolded).map(([id, { place }]) => [id, place]));
+  const completions = await lackingReports(
+    recording,
+    { wanted, there: new Map([...there, ...others]), folded },
+    sentSince,
+  );
   const messages = added.map(newMessage);
   const reports = [
     ...added.map(one => newReports(one.message, one.place, 0)),
@@ -78,11 +82,22 @@ export async function storedOf(
   messageIds: readonly string[],
   sentSince: EpochMs,
 ): Promise<ReadonlyMap<string, Stored>> {
-  return storedAt(reading, placesIn(await keysOf(reading, messageIds), sentSince));
+  return (await storedWithKeys(reading, messageIds, sentSince)).stored;
 }
 
-function placesIn(keys: ReadonlyMap<string, Key>, sentSince: EpochMs): readonly Place[] {
-  return [...keys.values()].map(key => key.place).filter(place => place.sentAt >= sentSince);
+async function storedWithKeys(reading: Reading, messageIds: readonly string[], sentSince: EpochMs) {
+  const gone = new Set<string>();
+  for (;;) {
+    const keys = await keysOf(reading, messageIds, gone);
+    const kept = [...keys].filter(([, { place }]) => place.sentAt >= sentSince);
+    const stored = await storedAt(
+      reading,
+      kept.map(([, { place }]) => place),
+    );
+    const lost = kept.filter(([id, { isFolded }]) => isFolded && !stored.has(id));
+    if (lost.length === 0) return { keys, stored };
+    for (const one of lost) gone.add(goneKey(...one));
+  }
 }
 
 type Completion = {
@@ -91,11 +106,16 @@ type Completion = {
   readonly sealed: Sealed | undefined;
 };
 
-/** The reports that messages lack which are there. */
+/** The reports that messages lack which are there. `folded`: where messages are whose keys are. */
 async function lackingReports(
   recording: Recording,
-  wanted: ReadonlyMap<string, Stored>,
-  there: ReadonlyMap<string, Stored>,
+  {
+    wanted,
+    there,
+    folded,
+  }: Record<'wanted' | 'there', ReadonlyMap<string, Stored>> & {
+    readonly folded: ReadonlyMap<string, Place>;
+  },
   sentSince: EpochMs,
 ): Promise<readonly Completion[]> {
   const isBehind = ([id, { message }]: readonly [string, Stored]) => {
@@ -105,6 +125,8 @@ async function lackingReports(
   const ids = [...there].filter(isBehind).map(([id]) => id);
   if (ids.length === 0) return [];
   // Read anew under locks, so that no other report comes between.
+  const asked = new Set(ids);
+  await claim(recording, new Map([...folded].filter(([id]) => asked.has(id))), []);
   await lockKeys(recording, ids);
   const locked = [...(await storedOf(recording, ids, sentSince))].filter(isBehind);
   return locked.flatMap(([id, { place, message, sealed }]) => {

@@ -106,7 +106,12 @@ export class CopyTarget {
         for (const { account: slice, filter } of asked) {
           const ids = valuesOf(filter, 'messageId') ?? [];
           for (const [id, { message }] of await storedOf(
-            { session, account: slice, damage: this.#database.damage },
+            {
+              session,
+              account: slice,
+              damage: this.#database.damage,
+              keysAreFolded: placement.sealing !== undefined,
+            },
             ids,
             sentSince,
           ))

@@ -3,6 +3,7 @@ import { texts } from '../../../postgres/arrays.ts';
 import { integer, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import type { Database } from '../log/database.ts';
+import { placesOfIds } from '../log/folded-keys.ts';
 import { columnMs } from '../rows/column-ms.ts';
 import type { Slice } from '../rows/slices.ts';
 import { coversPlace } from '../sealed/sealed-block.ts';
@@ -16,7 +17,7 @@ export type Found = { readonly slice: Slice; readonly sentAt: EpochMs };
  * id. The older layouts must be over, so that no such message can come any more.
  */
 export async function foundInOlderSlices(
-  database: Pick<Database, 'query'>,
+  database: Pick<Database, 'query' | 'damage'>,
   placement: Placement,
   account: AccountId,
   { ids, sentSince }: { readonly ids: Iterable<string>; readonly sentSince: EpochMs },
@@ -27,25 +28,28 @@ export async function foundInOlderSlices(
       asked.set(slice, (asked.get(slice) ?? new Set()).add(id));
   const found = await Promise.all(
     Array.from(asked, async ([slice, own]) => {
-      const rows = await database.query(messagesThere, [slice, texts([...own]), columnMs(sentSince)]);
+      const rows = await database.query(messagesThere(placement.sealing !== undefined), [
+        slice,
+        texts([...own]),
+        columnMs(sentSince),
+      ]);
       return rows.map(row => [text(row[0]), { slice, sentAt: integer(row[1]) }] as const);
     }),
   );
   return new Map(found.flat());
 }
 
-const messagesThere: Statement = {
-  name: 'messages there',
+/** In a block another message may stand at the place of a folded key, but for that its hash would have to be the same. */
+const messagesThere = (keysMayBeFolded: boolean): Statement => ({
+  name: keysMayBeFolded ? 'messages there by all keys' : 'messages there',
   text: `
     SELECT k.message_id, k.sent_at
-    FROM (
-      SELECT k.message_id, k.sent_at, k.number FROM message_key k
-      WHERE k.account_id = $1 AND k.message_id = ANY ($2::text[]) AND k.sent_at >= $3
-    ) k
+    FROM (SELECT * FROM (${placesOfIds('$1', '$2::text[]', keysMayBeFolded)}) k WHERE k.sent_at >= $3) k
     WHERE EXISTS (
       SELECT FROM message m
-      WHERE m.account_id = $1 AND m.sent_at = k.sent_at AND m.number = k.number AND m.sent_at >= $3 OFFSET 0
+      WHERE m.account_id = $1 AND m.sent_at = k.sent_at AND m.number = k.number AND m.sent_at >= $3
+        AND m.message_id = k.message_id OFFSET 0
     ) OR EXISTS (
       SELECT FROM block b WHERE ${coversPlace('k')} AND b.account_id = $1 AND b.sent_at >= $3 OFFSET 0
     )`,
-};
+});

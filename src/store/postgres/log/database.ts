@@ -31,6 +31,8 @@ export class Database {
   readonly nodes: Nodes;
   /** What of sealed messages was found damaged. */
   readonly damage: Damage;
+  /** Whether there were folded keys when it was looked last. */
+  keysWereFolded = false;
   readonly #options: DatabaseOptions;
   /** Apart from each other, so that neither readers nor recorders take all connections. */
   readonly #reading: Source;

@@ -65,6 +65,7 @@ export class Generations {
         if (names.has(child.name) || child.phase === 'loose') await dropChild(session, parent, child);
     }
     for (const generation of past) await session.query('DELETE FROM generation WHERE number = $1', [generation]);
+    await session.query('DELETE FROM folded_key WHERE generation < (SELECT min(g.number) FROM generation g)');
   }
 
   async #advance(youngest: number): Promise<void> {

@@ -14,6 +14,7 @@ import type { Statement } from '../../../postgres/session.ts';
 import { type Page, type Query, StoreUnavailable } from '../../store.ts';
 import type { Layouts, Placement } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
+import { placesOfIds } from '../log/folded-keys.ts';
 import { columnMs } from '../rows/column-ms.ts';
 import {
   identityIn,
@@ -98,13 +99,15 @@ export class Reader {
     sentSince: EpochMs,
     sealing: ReadSealing | undefined,
   ): Promise<Row | undefined> {
-    const rows = await this.#database.read(historyStatement, [slice, messageId, columnMs(sentSince)]);
+    const statement = historyStatement(sealing !== undefined);
+    const rows = await this.#database.read(statement, [slice, messageId, columnMs(sentSince)]);
     for (const row of rows) {
       if (row[0] !== null) return row;
       if (sealing === undefined) continue;
       const place = placeIn(row.slice(logColumnCount + 2));
       const sealed = (await sealedAt(this.#database, slice, [place], sealing.damage)).get(place.number);
-      if (sealed !== undefined) return [...sealed.row, sealed.receivedAt, row[logColumnCount + 1]];
+      if (sealed !== undefined && identityIn(sealed.row).messageId === messageId)
+        return [...sealed.row, sealed.receivedAt, row[logColumnCount + 1]];
     }
     return undefined;
   }
@@ -219,8 +222,8 @@ function isNewer(a: Place, b: Place): boolean {
 }
 
 /** A message and its reports by one statement, so that they belong to one moment. */
-const historyStatement: Statement = {
-  name: 'history',
+const historyStatement = (keysMayBeFolded: boolean): Statement => ({
+  name: keysMayBeFolded ? 'history by all keys' : 'history',
   text: `
     SELECT ${logColumns}, m.received_at, (
       SELECT json_agg(json_build_array(r.said, r.state_before, r.received_at, r.version) ORDER BY r.version)::text
@@ -233,16 +236,16 @@ const historyStatement: Statement = {
       ) r
     ), k.sent_at, k.number
     FROM (
-      SELECT k.sent_at, k.number FROM message_key k
-      WHERE k.account_id = $1 AND k.message_id = $2 AND k.sent_at >= $3
-      ORDER BY k.number DESC
+      SELECT * FROM (${placesOfIds('$1', 'ARRAY[$2::text]', keysMayBeFolded)}) k
+      WHERE k.sent_at >= $3 ORDER BY k.number DESC
     ) k
     LEFT JOIN LATERAL (
       SELECT * FROM message o
-      WHERE o.account_id = $1 AND o.sent_at = k.sent_at AND o.number = k.number AND o.sent_at >= $3 LIMIT 1
+      WHERE o.account_id = $1 AND o.sent_at = k.sent_at AND o.number = k.number AND o.sent_at >= $3
+        AND o.message_id = k.message_id LIMIT 1
     ) m ON true
     ORDER BY k.number DESC`,
-};
+});
 
 function shownOf(rows: readonly Row[], { filter }: Query): readonly LogRecord[] {
   const isInState = conditionMatcher(filter, { changes: true });

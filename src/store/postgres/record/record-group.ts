@@ -16,6 +16,7 @@ import {
   changeStates,
   claim,
   claimFree,
+  goneKey,
   insertMessages,
   insertReports,
   type Key,
@@ -81,14 +82,14 @@ export function recordGroup(recorders: Recorders, group: Group, isFull: () => bo
   // Each of those that are known was found within the horizon of its batch.
   const sentSince = columnMs(group.known ? Math.min(...horizons) : Math.max(...horizons));
   const { wanted, waiting, reported } = newPlaces(group);
-  const gone = new Set<number>();
+  const gone = new Set<string>();
   let idsMayBeTaken = false;
   return recordingTransaction(
     recorders,
     { slice: group.slice, sentAts: Array.from(wanted.values(), place => place.sentAt) },
     session => record(session, recorders, group, { wanted, waiting, reported, gone, sentSince, idsMayBeTaken, isFull }),
     error => {
-      if (error instanceof DroppedMessages) for (const number of error.numbers) gone.add(number);
+      if (error instanceof DroppedMessages) for (const key of error.keys) gone.add(key);
       else if (isTaken(error) && !idsMayBeTaken) idsMayBeTaken = true;
       else return error instanceof Overtaken;
       return true;
@@ -96,13 +97,14 @@ export function recordGroup(recorders: Recorders, group: Group, isFull: () => bo
   );
 }
 
-/** Keys that lead to messages that are not there any more: dropped, while the keys of their time are not yet. */
+/** Keys that lead to messages that are not there: dropped, while the keys of their time are not yet, or of another id. */
 class DroppedMessages extends Error {
-  readonly numbers: readonly number[];
+  /** By `goneKey`. */
+  readonly keys: readonly string[];
 
-  constructor(numbers: readonly number[]) {
+  constructor(keys: readonly string[]) {
     super('messages were dropped');
-    this.numbers = numbers;
+    this.keys = keys;
   }
 }
 
@@ -121,7 +123,8 @@ type Terms = {
   readonly reported: ReadonlySet<string>;
   /** No more reports may wait, of whatever account. */
   readonly isFull: () => boolean;
-  readonly gone: ReadonlySet<number>;
+  /** By `goneKey`. */
+  readonly gone: ReadonlySet<string>;
   readonly sentSince: EpochMs;
   /** Others claim the same ids at this moment: who came first must be asked for. */
   readonly idsMayBeTaken: boolean;
@@ -130,24 +133,29 @@ type Terms = {
 async function record(session: Transaction, { database }: Recorders, group: Group, terms: Terms): Promise<Folded> {
   const batches = group.parts.map(({ batch }) => batch);
   const messageIds = [...new Set(batches.flatMap(batch => batch.submissions.map(one => one.messageId)))];
-  const [recording, keys] = await Promise.all([
-    begin(session, group.slice, database.damage),
-    // Where nothing can be a new message, the keys are read when they are locked.
-    terms.wanted.size === 0
+  const { damage, keysWereFolded } = database;
+  const [recording, found] = await Promise.all([
+    begin(session, group.slice, damage),
+    // Where nothing can be a new message, keys that are not folded are read when they are locked.
+    terms.wanted.size === 0 && !keysWereFolded
       ? new Map<string, Key>()
-      : keysOf({ session, account: group.slice, damage: database.damage }, messageIds),
+      : keysOf({ session, account: group.slice, damage, keysAreFolded: keysWereFolded }, messageIds, terms.gone),
   ]);
   if (recording.layout !== group.layout) throw new Misplaced();
+  database.keysWereFolded = recording.keysAreFolded;
+  const keys = recording.keysAreFolded && !keysWereFolded ? await keysOf(recording, messageIds, terms.gone) : found;
   const claimed = await claimIds(recording, keys, terms);
   const there = messageIds.filter(messageId => !claimed.has(messageId));
   const [allLocked, heldForNew] = await Promise.all([lockKeys(recording, there), heldReports(recording, [...claimed])]);
-  const locked = [...allLocked].filter(([, key]) => standsForMessage(key, terms));
+  const locked = [...allLocked].filter(([messageId, key]) => standsForMessage(messageId, key, terms));
+  const isLeft = (messageId: string) => !standsForMessage(messageId, allLocked.get(messageId), terms);
+  if ([...terms.wanted.keys()].some(messageId => !claimed.has(messageId) && isLeft(messageId))) throw new Overtaken();
   const known = await knownMessages(
     recording,
     locked.map(([, key]) => key.place),
   );
   if (group.known && known.size < messageIds.length) throw new Misplaced();
-  const lost = locked.filter(([messageId]) => !known.has(messageId)).map(([, key]) => key.place.number);
+  const lost = locked.filter(([messageId]) => !known.has(messageId)).map(one => goneKey(...one));
   if (lost.length > 0) throw new DroppedMessages(lost);
   const awaited = await awaitedIds(
     recording,
@@ -195,17 +203,26 @@ async function awaitedIds(
   return { ids: absent.map(([messageId]) => messageId), claimed: new Map(free) };
 }
 
-/** Claims every id that a new message may have; what cannot be claimed was recorded a moment ago, and is there now. */
+/**
+ * Claims every id that a new message may have; what cannot be claimed was recorded a moment ago, and is there now. Ids whose keys
+ * are folded are claimed for the messages that they have: what this leaves in the youngest generation can be locked.
+ */
 async function claimIds(
   recording: Recording,
   keys: ReadonlyMap<string, Key>,
   terms: Terms,
 ): Promise<ReadonlySet<string>> {
-  const free = new Map([...terms.wanted].filter(([messageId]) => !standsForMessage(keys.get(messageId), terms)));
+  const stands = (messageId: string) => standsForMessage(messageId, keys.get(messageId), terms);
+  const free = new Map([...terms.wanted].filter(([messageId]) => !stands(messageId)));
+  const folded = [...keys].filter(([messageId, key]) => key.isFolded && stands(messageId));
   const replaced = [...free.keys()]
     .flatMap(messageId => keys.get(messageId) ?? [])
     .filter(key => key.generation === recording.generation);
-  if (terms.idsMayBeTaken || replaced.length > 0) return claim(recording, free, replaced);
+  if (terms.idsMayBeTaken || replaced.length > 0 || folded.length > 0) {
+    const places = folded.map(([messageId, { place }]) => [messageId, place] as const);
+    const claimed = await claim(recording, new Map([...free, ...places]), replaced);
+    return new Set([...claimed].filter(messageId => free.has(messageId)));
+  }
   claimFree(recording, free);
   return new Set(free.keys());
 }
@@ -219,8 +236,8 @@ export function write(recording: Recording, written: Written): void {
 }
 
 /** Not so when the message is past retention, or was dropped. */
-function standsForMessage(key: Key | undefined, { sentSince, gone }: Terms): boolean {
-  return key !== undefined && key.place.sentAt >= sentSince && !gone.has(key.place.number);
+function standsForMessage(messageId: string, key: Key | undefined, { sentSince, gone }: Terms): boolean {
+  return key !== undefined && key.place.sentAt >= sentSince && !gone.has(goneKey(messageId, key));
 }
 
 function placeOf(messageId: string, wanted: ReadonlyMap<string, Place>, claimed: ReadonlySet<string>): Place {

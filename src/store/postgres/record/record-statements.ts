@@ -4,6 +4,7 @@ import { integer, optional, type Row, text, truth } from '../../../postgres/cell
 import type { Session, Statement, Transaction } from '../../../postgres/session.ts';
 import { wordsOf } from '../../words.ts';
 import type { Damage } from '../log/damage.ts';
+import { foldedKeys } from '../log/folded-keys.ts';
 import type { Place } from '../rows/log-row.ts';
 import { minutesOf, minutesText } from '../rows/minutes.ts';
 import { writeReport } from '../rows/report-text.ts';
@@ -24,6 +25,7 @@ export type Recording = {
   readonly onCitus: boolean;
   /** The newest layout: of whichever account, since it is asked for by all alike. */
   readonly layout: number;
+  readonly keysAreFolded: boolean;
 };
 
 /** What a statement that changes nothing needs to know. */
@@ -32,12 +34,15 @@ export type Reading = {
   readonly account: AccountId;
   /** Is told what of sealed messages cannot be read. */
   readonly damage: Damage;
+  /** Whether there are folded keys. */
+  readonly keysAreFolded: boolean;
 };
 
 const beginning: Statement = {
   name: 'beginning',
   text: `SELECT pg_current_xact_id()::text, ${eraNow}, (SELECT max(g.number) FROM generation g),
-    (${citusIsThere}), (SELECT max(l.number) FROM layout l WHERE l.begun_at IS NOT NULL)`,
+    (${citusIsThere}), (SELECT max(l.number) FROM layout l WHERE l.begun_at IS NOT NULL),
+    EXISTS (SELECT FROM generation g WHERE g.folded_at IS NOT NULL)`,
 };
 
 /** Who is recording: the transaction's number, the generation its keys go to, and the layout it must have gone by. */
@@ -45,11 +50,17 @@ export async function begin(session: Transaction, account: AccountId, damage: Da
   const [row = []] = await session.query(beginning);
   const tx = transactionOf(integer(row[1]), integer(row[0]));
   const layout = optional(row[4], integer) ?? 0;
-  return { session, account, damage, tx, generation: integer(row[2]), onCitus: truth(row[3]), layout };
+  const found = { tx, generation: integer(row[2]), onCitus: truth(row[3]), layout, keysAreFolded: truth(row[5]) };
+  return { session, account, damage, ...found };
 }
 
 /** Where a message of some id is, by one of the generations of keys. */
-export type Key = { readonly place: Place; readonly generation: number };
+export type Key = {
+  readonly place: Place;
+  readonly generation: number;
+  /** It cannot be locked as it is. Whether its message is there shows where it is read: another may have the same hash. */
+  readonly isFolded: boolean;
+};
 
 const keyColumns = 'k.message_id, k.sent_at, k.number, k.generation';
 
@@ -58,17 +69,30 @@ const newestKeys: Statement = {
   text: `SELECT ${keyColumns} FROM message_key k WHERE k.account_id = $1 AND k.message_id = ANY ($2::text[])`,
 };
 
+const newestFoldedKeys: Statement = { name: 'folded keys', text: foldedKeys('$1', '$2::text[]') };
+
 const lockedKeys: Statement = {
   name: 'locked keys',
   text: `${newestKeys.text} ORDER BY k.message_id FOR UPDATE`,
 };
 
-/** The newest key of each of these ids that has any. */
+/** How a key is called that led to no message of its id: that was dropped, or another has the hash of a folded one. */
+export const goneKey = (messageId: string, { place }: Pick<Key, 'place'>) => `${place.number} ${messageId}`;
+
+/** The newest key of each of these ids that has any; of folded ones none that is `gone`, by `goneKey`. */
 export async function keysOf(
-  { session, account }: Reading,
+  { session, account, keysAreFolded }: Reading,
   messageIds: readonly string[],
+  gone: ReadonlySet<string> = new Set(),
 ): Promise<ReadonlyMap<string, Key>> {
-  return messageIds.length === 0 ? new Map() : newest(await session.query(newestKeys, [account, texts(messageIds)]));
+  if (messageIds.length === 0) return new Map();
+  const values = [account, texts(messageIds)];
+  const [rows, folded] = await Promise.all([
+    session.query(newestKeys, values),
+    keysAreFolded ? session.query(newestFoldedKeys, values) : [],
+  ]);
+  const all = [...rows.map(row => keyIn(row, false)), ...folded.map(row => keyIn(row, true))];
+  return newest(all.filter(([id, key]) => !key.isFolded || !gone.has(goneKey(id, key))));
 }
 
 /**
@@ -82,18 +106,24 @@ export async function lockKeys(
   { session, account }: Recording,
   messageIds: readonly string[],
 ): Promise<ReadonlyMap<string, Key>> {
-  return messageIds.length === 0 ? new Map() : newest(await session.query(lockedKeys, [account, texts(messageIds)]));
+  if (messageIds.length === 0) return new Map();
+  const rows = await session.query(lockedKeys, [account, texts(messageIds)]);
+  return newest(rows.map(row => keyIn(row, false)));
 }
 
-/** An id recorded anew after its message went past retention may have two keys: the later one is meant. */
-function newest(rows: readonly Row[]): ReadonlyMap<string, Key> {
+function keyIn(row: Row, isFolded: boolean): readonly [messageId: string, key: Key] {
+  const place = { sentAt: integer(row[1]), number: integer(row[2]) };
+  return [text(row[0]), { place, generation: integer(row[3]), isFolded }];
+}
+
+/**
+ * An id recorded anew after its message went past retention may have two keys: the later one is meant. Of a place that folded
+ * keys have too, the first one.
+ */
+function newest(keys: readonly (readonly [messageId: string, key: Key])[]): ReadonlyMap<string, Key> {
   const found = new Map<string, Key>();
-  for (const row of rows) {
-    const messageId = text(row[0]);
-    const place = { sentAt: integer(row[1]), number: integer(row[2]) };
-    if ((found.get(messageId)?.place.number ?? 0) < place.number)
-      found.set(messageId, { place, generation: integer(row[3]) });
-  }
+  for (const [messageId, key] of keys)
+    if ((found.get(messageId)?.place.number ?? 0) < key.place.number) found.set(messageId, key);
   return found;
 }
 

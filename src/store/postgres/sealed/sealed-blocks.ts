@@ -5,6 +5,7 @@ import { bigints, integers, texts } from '../../../postgres/arrays.ts';
 import { integer, type Row, text } from '../../../postgres/cells.ts';
 import type { Statement, Value } from '../../../postgres/session.ts';
 import type { Damage } from '../log/damage.ts';
+import { placesOfIds } from '../log/folded-keys.ts';
 import { columnMs } from '../rows/column-ms.ts';
 import type { Place } from '../rows/log-row.ts';
 import type { Slice } from '../rows/slices.ts';
@@ -302,8 +303,8 @@ const framesOfPlaces: Statement = {
 const framesOfKeys: Statement = {
   name: 'frames of ids',
   text: framesOf(
-    `(SELECT k.sent_at, k.number FROM message_key k
-      WHERE k.account_id = $1 AND k.message_id = ANY ($2::text[]) AND k.sent_at >= $3 AND k.sent_at < $4) u`,
+    `(SELECT k.sent_at, k.number FROM (${placesOfIds('$1', '$2::text[]', true)}) k
+      WHERE k.sent_at >= $3 AND k.sent_at < $4) u`,
     `BETWEEN $3 AND $4 + ${spanMsMax}`,
   ),
 };

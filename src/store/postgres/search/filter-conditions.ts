@@ -4,6 +4,7 @@ import { deliveryErrors, noError, unregisteredErrors } from '../../../domain/reg
 import { texts } from '../../../postgres/arrays.ts';
 import type { Value } from '../../../postgres/session.ts';
 import { errorBegins, errorMarks, foreignGroupMark, ownErrorMarks } from '../../words.ts';
+import { placesOfIds } from '../log/folded-keys.ts';
 
 /** The fields that a column of `message` holds as it is asked for. */
 export const columns: readonly (readonly [name: ExactName, column: string])[] = exactFields
@@ -22,7 +23,12 @@ export type TakeValue = (value: Value) => string;
  * What a filter asks of the message `m` apart from its time, for a statement that is planned for its values. `account` is
  * what stands for the account.
  */
-export function conditions(filter: Filter, account: string, value: TakeValue): readonly string[] {
+export function conditions(
+  filter: Filter,
+  account: string,
+  value: TakeValue,
+  keysMayBeFolded: boolean,
+): readonly string[] {
   const all: string[] = [];
   for (const [name, column] of columns) {
     const [asked, ...others] = valuesOf(filter, name) ?? [];
@@ -35,8 +41,7 @@ export function conditions(filter: Filter, account: string, value: TakeValue): r
   const messageIds = valuesOf(filter, 'messageId');
   if (messageIds !== undefined) {
     const ids = `${value(texts(messageIds))}::text[]`;
-    all.push(`(m.sent_at, m.number) IN (
-      SELECT k.sent_at, k.number FROM message_key k WHERE k.account_id = ${account} AND k.message_id = ANY (${ids}))`);
+    all.push(`(m.message_id, m.sent_at, m.number) IN (${placesOfIds(account, ids, keysMayBeFolded)})`);
   }
   return [
     ...all,

@@ -5,6 +5,7 @@ import { noError } from '../../../domain/registry.ts';
 import { texts } from '../../../postgres/arrays.ts';
 import type { Value } from '../../../postgres/session.ts';
 import type { Query } from '../../store.ts';
+import { placesOfIds } from '../log/folded-keys.ts';
 import { columnMs } from '../rows/column-ms.ts';
 import { logColumns, type Place } from '../rows/log-row.ts';
 import { packedError, packedErrorOf } from '../rows/report-text.ts';
@@ -29,7 +30,7 @@ export type PageStatement = {
 };
 
 /** What bounds a page beyond its query: where the walk stands, and what it may see. */
-export type Bounds = { readonly place?: Place; readonly snapshot?: Snapshot };
+export type Bounds = { readonly place?: Place; readonly snapshot?: Snapshot; readonly keysMayBeFolded?: boolean };
 
 /** What a filter asks of one column, and the values for it: an index of the column leads to the messages. */
 export type Condition = { readonly column: string; readonly values: readonly (string | number)[] };
@@ -259,12 +260,10 @@ class PageBuilder {
     const all = [`m.account_id = ${this.#account}`, ...conditions, ...equal];
     if (messageIds !== undefined)
       return `
-        SELECT m.* FROM (
-          SELECT k.sent_at, k.number FROM message_key k
-          WHERE k.account_id = ${this.#account} AND k.message_id = ANY (${messageIds})
-        ) k
+        SELECT m.* FROM (${placesOfIds(this.#account, messageIds, this.#bounds.keysMayBeFolded ?? false)}) k
         CROSS JOIN LATERAL (
-          ${select} WHERE ${[...all, ...anyOf].join(' AND ')} AND m.sent_at = k.sent_at AND m.number = k.number LIMIT 1
+          ${select} WHERE ${[...all, ...anyOf].join(' AND ')}
+            AND m.sent_at = k.sent_at AND m.number = k.number AND m.message_id = k.message_id LIMIT 1
         ) m
         ${this.#newest('m')}`;
     if (several === undefined) return `${select} WHERE ${[...all, ...anyOf].join(' AND ')} ${this.#newest('m')}`;

@@ -47,9 +47,11 @@ export class Pages {
    * One more than the page has, where there are more. `sealing` tells where messages may lie in blocks: what of a page may
    * be there is read with the rest of it as of one moment, since a message is in the one place or the other.
    */
-  async rows(source: PageSource, query: Query, bounds: Bounds, sealing?: ReadSealing): Promise<readonly Row[]> {
-    const { since, until } = rangeOf(query, bounds);
-    if (sealing === undefined || since >= sealing.until) return this.#unsealed(source, query, bounds);
+  async rows(source: PageSource, query: Query, asked: Bounds, sealing?: ReadSealing): Promise<readonly Row[]> {
+    const { since, until } = rangeOf(query, asked);
+    if (sealing === undefined) return this.#unsealed(source, query, asked);
+    const bounds = { ...asked, keysMayBeFolded: true };
+    if (since >= sealing.until) return this.#unsealed(source, query, bounds);
     const key = fullKey(query, bounds);
     const wasFull = key === undefined ? bounds.place !== undefined : (this.#fullSince.get(key) ?? 0) >= sealing.until;
     if (until > sealing.until && wasFull) {
@@ -60,7 +62,7 @@ export class Pages {
     return source.readTogether(async reads => {
       const { account: slice, filter } = query;
       const count = query.limit + 1;
-      const sealed = sealedMessages(reads, sealing, { slice, filter, ...bounds, since, until, count });
+      const sealed = sealedMessages(reads, sealing, { slice, filter, ...asked, since, until, count });
       // Asked at once, so that the second does not wait until the first is answered.
       const [rows, first] = await bothOf(this.#unsealed(reads, query, bounds), sealed.next());
       return merged(rows, startingWith(first, sealed), conditionMatcher(filter, { changes: true }), count);

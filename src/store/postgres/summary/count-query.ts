@@ -25,6 +25,7 @@ export type Counting = {
   readonly range: SummaryRange;
   readonly from: EpochMs;
   readonly to: EpochMs;
+  readonly keysMayBeFolded: boolean;
 };
 
 /** What was counted; the cells of buckets, by their number, have groups only. */
@@ -117,13 +118,13 @@ function errorIn(keyAndWords: string): DeliveryError {
 }
 
 /** What messages `m` that are counted have to be. */
-export function countedConditions({ account, filter, from, to }: Counting, value: TakeValue): string {
+export function countedConditions({ account, filter, from, to, keysMayBeFolded }: Counting, value: TakeValue): string {
   const asked = value(account);
   return [
     `m.account_id = ${asked}`,
     `m.sent_at >= ${value(columnMs(from))}`,
     `m.sent_at < ${value(columnMs(to))}`,
-    ...conditions(filter, asked, value),
+    ...conditions(filter, asked, value, keysMayBeFolded),
   ].join(' AND ');
 }
 

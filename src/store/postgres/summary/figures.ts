@@ -75,7 +75,7 @@ export class Figures {
     if (this.#sizes !== undefined && now - this.#sizesAt < sizesAgeMsMax) return this.#sizes;
     const [[segments, bytes] = []] = await this.#database.read({
       text: `SELECT count(*) FILTER (WHERE i.inhparent = 'message'::regclass),
-         coalesce(sum(pg_total_relation_size(i.inhrelid)), 0)::bigint
+         coalesce(sum(pg_total_relation_size(i.inhrelid)), 0)::bigint + pg_total_relation_size('folded_key')
        FROM pg_inherits i
        WHERE i.inhparent IN ('message'::regclass, 'report'::regclass, 'message_key'::regclass,
          'recording'::regclass, 'block'::regclass)

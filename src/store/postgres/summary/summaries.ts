@@ -150,7 +150,7 @@ export class Summaries {
           for (const part of partsOf(range, stretch, endsAt)) {
             const counted: CountedPart[] = [];
             for (const { account, filter } of asked) {
-              const counting = { account, filter, range, ...part };
+              const counting = { account, filter, range, ...part, keysMayBeFolded: sealing !== undefined };
               const goOn = () => timeLeft(endsAt);
               counted.push(
                 asksForText(filter)

@@ -16,19 +16,16 @@ import { isOnCitus } from '../schema/citus.ts';
 import { givingWay, waitBriefly } from '../schema/table-parts.ts';
 import type { Sealing } from '../sealed/sealed-blocks.ts';
 import { blockOf, type NewBlock, sealedColumns, sealedIn } from '../sealed/sealed-rows.ts';
+import { giveBackRoom } from './room.ts';
 
 /** One step; writing a table anew takes the longest. */
 const statementMsMax = 60_000;
-/** A large table with all its indexes, for which nobody waits. */
-const vacuumMsMax = 6 * 3_600_000;
 /** Messages that are sealed by one transaction: recordings of their account wait for it. */
 const messagesAtOnce = 2_048;
 /** Longer than any process goes by what it knows of the layouts, see `Layouts`. */
 const announcedMs = limits.layoutAgeMs + 1_000;
 /** A partition that takes more, and holds few rows after sealing, is made small again. */
 const looseBytesMin = 1 << 20;
-/** Who reads a partition waits while it is written anew, about a second for as much: larger ones keep what their indexes take. */
-const rewrittenBytesMax = 1 << 30;
 
 export type SealerOptions = {
   /** How long it is announced to all processes where blocks may be from now on. */
@@ -52,7 +49,7 @@ export class Sealer {
   readonly #partitions: Partitions;
   readonly #announceMs: number;
   readonly #messagesMin: number;
-  readonly #rewrittenBytesMax: number;
+  readonly #rewrittenBytesMax: number | undefined;
   /** Partitions by their names that have been sealed. */
   readonly #done = new Set<string>();
   readonly #stopping = new AbortController();
@@ -63,12 +60,17 @@ export class Sealer {
     this.#partitions = partitions;
     this.#announceMs = announceMs;
     this.#messagesMin = messagesMin;
-    this.#rewrittenBytesMax = options.rewrittenBytesMax ?? rewrittenBytesMax;
+    this.#rewrittenBytesMax = options.rewrittenBytesMax;
   }
 
   /** What is under way is broken off, as it may be at any moment. */
   stop(): void {
     this.#stopping.abort();
+  }
+
+  /** Aborted by `stop`. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
   }
 
   get #stopped(): boolean {
@@ -162,28 +164,14 @@ export class Sealer {
     return { messages, blocks };
   }
 
-  /**
-   * Gives back the room of rows that were sealed, where few are left. A partition is written anew, for which those who read
-   * it wait; one that is too large for that gives back what is free at its end.
-   */
+  /** Gives back the room of rows that were sealed, where few are left. */
   async #makeSmall(session: Session, partition: string): Promise<void> {
-    const [[rowBytes, bytes] = []] = await session.query(
-      'SELECT pg_table_size($1::regclass), pg_total_relation_size($1::regclass)',
+    const [[bytes, many] = []] = await session.query(
+      `SELECT pg_total_relation_size($1::regclass), EXISTS (SELECT FROM ${partition} OFFSET ${messagesAtOnce} LIMIT 1)`,
       [partition],
     );
-    const [[many] = []] = await session.query(
-      `SELECT EXISTS (SELECT FROM ${partition} OFFSET ${messagesAtOnce} LIMIT 1)`,
-    );
     if (integer(bytes) < looseBytesMin || truth(many)) return;
-    if (integer(rowBytes) > this.#rewrittenBytesMax) {
-      const vacuum = (own: Session) => own.run(`VACUUM (ANALYZE) ${partition}`);
-      await this.#database.apart(vacuumMsMax, vacuum, this.#stopping.signal);
-      return;
-    }
-    await givingWay(async () => {
-      await session.run('SET lock_timeout = 150');
-      await session.run(`VACUUM (FULL, ANALYZE) ${partition}`);
-    });
+    await giveBackRoom(this.#database, session, partition, this.stopping, this.#rewrittenBytesMax);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Statement } from '../../../postgres/session.ts';
 import type { RecordBatch, RecordOutcome } from '../../store.ts';
 import type { Layouts } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
+import { placesOfIds } from '../log/folded-keys.ts';
 import { accountOf, type Slice } from '../rows/slices.ts';
 
 /** A report may have 64 KiB. */
@@ -18,13 +19,13 @@ const slicesWaiting = 'SELECT w.account_id, count(*) FROM waiting_report w GROUP
  * What has waited too long, the first of it, and whether its message is there all the same: while the clock of a server was
  * ahead, that seemed to be past retention.
  */
-const overdue: Statement = {
-  name: 'overdue reports',
+const overdue = (keysMayBeFolded: boolean): Statement => ({
+  name: keysMayBeFolded ? 'overdue reports by all keys' : 'overdue reports',
   text: `SELECT w.message_id, w.number, w.received_at, w.said, EXISTS (
-      SELECT FROM message_key k WHERE k.account_id = $1 AND k.message_id = w.message_id
+      ${placesOfIds('$1', 'ARRAY[w.message_id]', keysMayBeFolded)}
     ) FROM waiting_report w
     WHERE w.account_id = $1 AND w.taken_at < now() - $2 * interval '1 millisecond' ORDER BY w.number LIMIT ${overdueAtOnce}`,
-};
+});
 
 /** Of those alone that were looked at: one that is overdue since may have its message. */
 const dropOverdue: Statement = {
@@ -89,7 +90,8 @@ export class WaitingUpkeep {
 
   /** Some of what is overdue; gives how many those were. */
   async #dropOverdue(slice: Slice): Promise<number> {
-    const rows = await this.#database.query(overdue, [slice, limits.waitingMs]);
+    const statement = overdue(this.#layouts.placement.sealing !== undefined);
+    const rows = await this.#database.query(statement, [slice, limits.waitingMs]);
     for (const row of rows) {
       if (row[4] !== true) continue;
       const { waiting, rejected } = await this.#recordAgain(slice, row);

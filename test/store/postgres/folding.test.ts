@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Submission } from '../../../src/domain/message.ts';
+import { summaryRange } from '../../../src/domain/summary.ts';
+import { type DatabaseServer, databaseServer, isGiven } from '../../support/database-server.ts';
+import { follow } from '../conformance/changes.ts';
+import {
+  account,
+  delivered,
+  horizon,
+  hourMs,
+  idsOf,
+  message,
+  now,
+  outcome,
+  query,
+  record,
+  recordAll,
+} from '../conformance/engine.ts';
+import type { PostgresDatabase } from './database.ts';
+import { onSealed, type Sealed } from './sealed-store.ts';
+
+let server: DatabaseServer;
+
+beforeAll(async () => {
+  server = await databaseServer(['fsync=off', 'full_page_writes=off']);
+});
+afterAll(() => server.remove());
+
+const withSealed = (work: (sealed: Sealed) => Promise<void>) => onSealed(server, work);
+
+const ids = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
+/** Over some hours, newest first. */
+const spreadOut = (count: number): Submission[] => ids(count).map((id, i) => message(id, { sentAt: now - i * 60_000 }));
+const report = (messageId: string): Submission => ({ messageId, status: delivered });
+
+/** Keys that are rows, and rows of folded keys. */
+async function keysHeld(database: PostgresDatabase): Promise<readonly unknown[]> {
+  const count = async (table: string) => (await database.query(`SELECT FROM sentlog.${table}`)).length;
+  return [await count('message_key'), await count('folded_key')];
+}
+
+test.skipIf(isGiven)(
+  'keys of a closed generation are folded → ids are known, each is one message, and reports find it',
+  () =>
+    withSealed(async ({ database, store, seal, fold }) => {
+      const other = await database.open();
+      await recordAll(store, spreadOut(300));
+      await seal();
+      const unaware = await database.hold(`SET application_name = 'sentlog'; SELECT 1`);
+      await expect(fold()).rejects.toThrow(/knows of folded keys/);
+      await unaware.end();
+      await fold();
+      expect(await keysHeld(database)).toEqual([0, 3]);
+      for (const round of [1, 2]) {
+        expect(await record(store, spreadOut(310).slice(round * 5))).toMatchObject({ recorded: round === 1 ? 10 : 0 });
+        expect(idsOf((await store.find(query())).logs).slice(0, 300)).toEqual(ids(300));
+        const filter = { messageId: ['m299', 'no', 'm5'] };
+        expect(idsOf((await store.find(query({ filter }))).logs)).toEqual(['m5', 'm299']);
+        const status = round === 1 ? delivered : { ...delivered, seenAt: now };
+        const reports = Array.from({ length: 20 }, (_, i) =>
+          [store, other].map((one, j) =>
+            record(one, [
+              { messageId: `m${(i + 10 * j) % 20}`, status: delivered },
+              { messageId: `unheard${i}`, status },
+            ]),
+          ),
+        );
+        const outcomes = await Promise.all(reports.flat());
+        expect(outcomes.reduce((sum, one) => sum + one.updated, 0)).toBe(round === 1 ? 20 : 0);
+        expect((await store.history(account, 'm7', horizon))?.timeline).toHaveLength(2);
+        await fold();
+        // Nothing came of the second round, so its generation goes on.
+        if (round === 1) expect((await keysHeld(database))[0]).toBe(0);
+      }
+      await store.dropBefore(now + 2 * hourMs);
+      expect((await keysHeld(database))[1]).toBe(0);
+      expect(await record(other, [message('m5')])).toEqual(outcome({ recorded: 1 }));
+    }),
+);
+
+test.skipIf(isGiven)('two ids have one hash → each is its own message', () =>
+  withSealed(async ({ database, store, seal, fold }) => {
+    await recordAll(store, [message('m5'), message('m6', { sentAt: now - 1 })]);
+    await seal();
+    await fold();
+    await database.query(`UPDATE sentlog.folded_key SET hashes = ARRAY[hashtext('m5'), hashtext('m5')]`);
+    expect((await store.history(account, 'm5', horizon))?.log.messageId).toBe('m5');
+    expect(idsOf((await store.find(query({ filter: { messageId: 'm5' } }))).logs)).toEqual(['m5']);
+    expect(await record(store, [message('m5'), report('m5')])).toEqual(outcome({ updated: 1, unchanged: 1 }));
+    await database.query(
+      `UPDATE sentlog.folded_key SET hashes = ARRAY[hashtext('m9'), hashtext('m9')], last_id = 'm9'`,
+    );
+    expect(await store.history(account, 'm9', horizon)).toBeUndefined();
+    expect(await record(store, [message('m9'), report('m9')])).toEqual(outcome({ recorded: 1, updated: 1 }));
+    expect(idsOf((await store.find(query({ filter: { messageId: ['m9'] } }))).logs)).toEqual(['m9']);
+  }),
+);
+
+test.skipIf(isGiven)('recordings of a closed generation → small, and whoever follows or counts is told the same', () =>
+  withSealed(async ({ database, store, seal, fold }) => {
+    const { next } = await store.changes({ account, sentSince: horizon, limit: 1000 });
+    await recordAll(store, spreadOut(600));
+    await record(store, ids(300).map(report));
+    await seal();
+    const told = async () => {
+      const range = summaryRange({}, horizon, now + 1, 10);
+      const summary = await store.summarize({ account, filter: {}, sentSince: horizon, range, budgetMs: 60_000 });
+      return [summary, (await store.stats()).messages];
+    };
+    const bytes = async () => {
+      const [row] = await database.query(
+        `SELECT sum(pg_column_size(r.*))::integer AS bytes, bool_and(r.minutes = '[]') AS all FROM sentlog.recording_g1 r`,
+      );
+      return [Number(row?.bytes), row?.all] as const;
+    };
+    const [before] = await bytes();
+    // Nothing goes before it counts.
+    await fold();
+    expect((await bytes())[1]).toBe(false);
+    const { changes, next: end } = await follow(store, next);
+    await store.dropBefore(0);
+    const expected = await told();
+    await fold();
+    const [after, isAll] = await bytes();
+    expect(isAll).toBe(true);
+    expect(after).toBeLessThan(before / 2);
+    expect((await follow(store, next, { until: end })).changes).toEqual(changes);
+    expect(changes).toHaveLength(900);
+    expect(await told()).toEqual(expected);
+    await fold();
+    expect((await bytes())[0]).toBe(after);
+  }),
+);

@@ -51,6 +51,19 @@ export class UnpackedFrame {
     return this.#startOf(this.rows);
   }
 
+  /** The rows that have one of some texts: one look at all bodies takes less than one at each. */
+  rowsWith(texts: readonly Buffer[]): ReadonlySet<number> {
+    const found = new Set<number>();
+    const ends = Array.from({ length: this.rows }, (_, row) => this.#startOf(row + 1) - this.#at);
+    const bodies = this.#whole.subarray(this.#at, this.end);
+    for (const text of texts)
+      for (let at = bodies.indexOf(text, this.rows * 4), row = 0; at >= 0; at = bodies.indexOf(text, ends[row])) {
+        row = ends.findIndex(end => at < end);
+        if (at + text.byteLength <= (ends[row] ?? 0)) found.add(row);
+      }
+    return found;
+  }
+
   body(row: number): Uint8Array {
     const start = this.#startOf(row);
     return this.#whole.subarray(start, start + this.#whole.readUInt32LE(this.#at + row * 4));

@@ -59,6 +59,22 @@ function attempt(read: () => unknown): unknown {
 }
 
 describe('a block', () => {
+  test('any bodies, any texts → the rows that have one of the texts', () => {
+    const anyText = fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 4 }).map(Buffer.from);
+    const anyBody = fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 12 }).map(body => Uint8Array.from(body));
+    const rows = fc.array(fc.record({ account: fc.constant(1), sentAt: fc.constant(1), body: anyBody }), {
+      minLength: 1,
+    });
+    fc.assert(
+      fc.property(rows, fc.array(anyText, { maxLength: 3 }), (some, texts) => {
+        const [frame] = unpacked(opened(made(some)).packed([0]));
+        const has = ({ body }: BlockRow) => texts.some(text => Buffer.from(body).includes(text));
+        const expected = some.slice(0, frameRows).flatMap((row, i) => (has(row) ? [i] : []));
+        expect([...(frame?.rowsWith(texts) ?? [])].toSorted((a, b) => a - b)).toEqual(expected);
+      }),
+    );
+  });
+
   test('any rows → every body, time and account comes out as it went in', () => {
     fc.assert(
       fc.property(anyRows, anySamples, fc.integer({ min: 1, max: 40 }), (rows, samples, step) => {

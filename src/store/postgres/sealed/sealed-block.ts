@@ -182,8 +182,9 @@ class SealedFrame {
     const isFixed = conditionMatcher(filter, { changes: false });
     const isState = conditionMatcher(filter, { changes: true });
     const isAny = asksForTimeOnly(filter);
+    const having = needles.map(some => this.#unpacked.rowsWith(some));
     for (let row = this.#unpacked.rows - 1; row >= 0; row--) {
-      if (this.#block.isTaken(this.#firstOrdinal + row) || !mayHave(this.#unpacked.body(row), needles)) continue;
+      if (this.#block.isTaken(this.#firstOrdinal + row) || !having.every(rows => rows.has(row))) continue;
       const sealed = this.#message(row);
       const { sentAt } = sealed.place;
       if (sentAt < since || sentAt >= until) continue;
@@ -216,17 +217,17 @@ class SealedFrame {
 /** Texts of which, of each list, a row's JSON has one where it has what is asked for. */
 export type Needles = readonly (readonly Buffer[])[];
 
-/** Most rows of a frame are not what is asked for, and looking for a text takes less than parsing them. */
+/** Parsing all rows of a frame takes as long as looking for so many texts. */
+const needlesMax = 8;
+
+/** Most rows of a frame are not what is asked for, and looking for a few texts takes less than parsing them. */
 export function needlesOf(filter: Filter): Needles {
   return exactFields.flatMap(({ name, changes }) => {
     const values = changes ? undefined : valuesOf(filter, name);
-    return values === undefined ? [] : [values.map(value => Buffer.from(JSON.stringify(value)))];
+    return values === undefined || values.length > needlesMax
+      ? []
+      : [values.map(value => Buffer.from(JSON.stringify(value)))];
   });
-}
-
-function mayHave({ buffer, byteOffset, byteLength }: Uint8Array, needles: Needles): boolean {
-  const body = Buffer.from(buffer, byteOffset, byteLength);
-  return needles.every(some => some.some(needle => body.includes(needle)));
 }
 
 export function placeKey({ sentAt, number }: Place): string {

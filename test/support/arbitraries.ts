@@ -19,10 +19,14 @@ import type { DatedReport, Report } from '../../src/domain/report.ts';
 /** Few moments, so that equal ones are common. */
 export const moment = fc.integer({ min: 1, max: 6 }).map(tick => 1_700_000_000_000 + tick * 1000);
 
+/** Further fields that look like what stands around them where they are kept. */
+const furtherJson = '{"since":null,"e":{"name":"ONE_TO_COME","id":777},"x":"\\u0000\\",\\"e\\":{\\"id\\":777}"}';
+
 const worded = (status: Status): readonly Status[] => [
   status,
   { ...status, description: 'in other words' },
   { ...status, description: 'in other words', action: 'try again' },
+  { ...status, furtherJson },
 ];
 
 /** Of each group that matters two that are not registered, one by id and one by name. */
@@ -66,7 +70,9 @@ export const anyError: fc.Arbitrary<DeliveryError> = fc.constantFrom<DeliveryErr
   noError,
   ...unregistered(unregisteredErrors.slice(1, 3)),
   ...foreignErrors,
-  ...deliveryErrors.slice(1, 4).flatMap(error => [error, { ...error, description: 'in other words' }]),
+  ...deliveryErrors
+    .slice(1, 4)
+    .flatMap(error => [error, { ...error, description: 'in other words' }, { ...error, furtherJson }]),
 );
 
 const anyPrice = fc.record({

@@ -36,8 +36,10 @@ function jsonFields(body: string): Fields | undefined {
 }
 
 export function formFields(form: Iterable<readonly [string, string]>): Fields {
+  const pairs = [...form];
+  if (pairs.every(isPlain)) return Object.fromEntries(pairs);
   const fields = Object.create(null);
-  for (const [name, value] of form) {
+  for (const [name, value] of pairs) {
     const path = pathOf(name);
     put(
       fields,
@@ -48,6 +50,13 @@ export function formFields(form: Iterable<readonly [string, string]>): Fields {
   return listed(fields);
 }
 
+/** A name that is no path, with a value that is no JSON: most queries have nothing else. */
+function isPlain([name, value]: readonly [string, string]): boolean {
+  return name !== '' && !/[[\]]/.test(name) && !beginsAsJson.test(value);
+}
+
+const beginsAsJson = /^\s*[[{]/;
+
 function pathOf(name: string): readonly string[] {
   if (!name.includes('[') && !name.includes(']')) return [name];
   return [...name.matchAll(/^[^[\]]+|\[([^[\]]*)\]/g)].map(([whole, inner]) => inner ?? whole);
@@ -55,7 +64,7 @@ function pathOf(name: string): readonly string[] {
 
 /** Only lists and objects: an id of digits must stay a text. Meta's own samples quote as Python does. */
 function formValue(text: string): unknown {
-  if (!/^\s*[[{]/.test(text)) return text;
+  if (!beginsAsJson.test(text)) return text;
   return parsed(text) ?? parsed(text.replace(singleQuoted, (_, inner) => JSON.stringify(inner))) ?? text;
 }
 

@@ -26,18 +26,18 @@ export function graphServer(meta: SimulatedMeta, access: PageAccess, onReset: ()
   });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://graph');
+    const [path = '', query = ''] = splitAt(request.url ?? '/', '?');
     const body = await bodyOf(request);
     if (body === undefined) return sendJson(response, 413, { error: errorBody({ code: 1, message: 'Too large' }) });
-    const [, emulator, action = ''] = url.pathname.split('/');
+    const [, emulator, action = ''] = path.split('/');
     if (emulator === 'emulator') return steer(request.method ?? 'GET', action, body, response);
-    const target = targetOf(url.pathname);
+    const target = targetOf(path);
     if ('code' in target) return refuse(response, target);
     const type = request.headers['content-type'] ?? '';
     const sent = /^multipart\/form-data\b/i.test(type) ? await partFields(body, type) : fieldsOf(body, type);
     if (sent === undefined)
       return refuse(response, { code: 100, message: '(#100) The body is neither JSON nor a form' });
-    const fields = { ...formFields(url.searchParams), ...sent };
+    const fields = { ...formFields(new URLSearchParams(query)), ...sent };
     const page = access.pageFor(target.page, fields, request.headers.authorization, meta.clock.now());
     if (typeof page !== 'string') return refuse(response, page);
     const { method } = request;
@@ -71,6 +71,12 @@ function reply(response: ServerResponse, { clock, terms }: SimulatedMeta, sent: 
   };
   if (terms.answerMs === 0) act();
   else clock.set(clock.now() + terms.answerMs, act);
+}
+
+/** What stands before a mark and behind it. */
+function splitAt(text: string, mark: string): readonly string[] {
+  const index = text.indexOf(mark);
+  return index < 0 ? [text] : [text.slice(0, index), text.slice(index + 1)];
 }
 
 /** `/v25.0/{page}/messages`, with or without a version. */

@@ -166,7 +166,7 @@ export class SimulatedMeta {
   #take(page: string, psid: string, body: Readonly<Record<string, unknown>>, behaviour: Behaviour): Reply {
     const message = isFields(body.message) ? body.message : {};
     const { metadata } = message;
-    const before = this.#conversations.get(keyOf(page, psid))?.messages.at(-1);
+    const before = this.#conversations.get(conversationOf(page, psid))?.messages.at(-1);
     const sent: SentMessage = {
       mid: this.#newMid(),
       page,
@@ -190,7 +190,7 @@ export class SimulatedMeta {
   #remember(sent: SentMessage): void {
     this.#sent.set(sent.mid, sent);
     if (sent.metadata !== undefined) this.#byMetadata.set(sent.metadata, sent);
-    const key = keyOf(sent.page, sent.psid);
+    const key = conversationOf(sent.page, sent.psid);
     const conversation = this.#conversations.get(key);
     if (conversation === undefined) this.#conversations.set(key, { messages: [sent], delivered: 0, seen: 0 });
     else conversation.messages.push(sent);
@@ -204,7 +204,7 @@ export class SimulatedMeta {
     this.#sent.delete(oldest.mid);
     if (oldest.metadata !== undefined && this.#byMetadata.get(oldest.metadata) === oldest)
       this.#byMetadata.delete(oldest.metadata);
-    const key = keyOf(oldest.page, oldest.psid);
+    const key = conversationOf(oldest.page, oldest.psid);
     const conversation = this.#conversations.get(key);
     if (conversation?.messages.shift() !== oldest)
       throw new RangeError('a conversation does not begin with its oldest');
@@ -216,6 +216,8 @@ export class SimulatedMeta {
   /** All messages of one conversation behave alike: what is read implies what was sent before it. */
   #mixed(page: string, recipient: string): Behaviour {
     const entries = Object.entries(this.#terms.mix);
+    const [only] = entries;
+    if (only !== undefined && entries.length === 1 && only[1] > 0) return behaviourNamed(only[0]);
     const total = entries.reduce((sum, [, weight]) => sum + weight, 0);
     let left = this.#randomOf('behaviour', page, recipient).between(0, total);
     for (const [name, weight] of entries) {
@@ -280,7 +282,7 @@ export class SimulatedMeta {
 
   /** What was sent up to this message, and did not come so far before. */
   *#upTo({ page, psid, at }: SentMessage, step: 'delivered' | 'seen'): Generator<SentMessage> {
-    const conversation = this.#conversations.get(keyOf(page, psid));
+    const conversation = this.#conversations.get(conversationOf(page, psid));
     if (conversation === undefined) return;
     const { messages } = conversation;
     for (
@@ -324,6 +326,11 @@ function echoOf({ attachment, ...message }: Readonly<Record<string, unknown>>): 
   if (!isFields(attachment)) return message;
   const { is_reusable: _, ...payload } = isFields(attachment.payload) ? attachment.payload : {};
   return { ...message, attachments: [{ ...attachment, payload }] };
+}
+
+/** As `keyOf`, which is asked for several times of each message. */
+function conversationOf(page: string, psid: string): string {
+  return `${page.length} ${page}${psid}`;
 }
 
 function keyOf(...parts: readonly string[]): string {

@@ -48,8 +48,8 @@ export interface Outbox extends Reports {
    * for its echo; `requeue` sends it again, for a carrier that went with that process.
    */
   recover(how: 'hold' | 'requeue', now: EpochMs): Promise<void>;
-  /** Forgets all of an account. */
-  dropAccount(account: AccountId): Promise<void>;
+  /** Forgets what there is of an account, a bounded number at once; `true` when there may be more. */
+  dropAccount(account: AccountId): Promise<boolean>;
   /** Forgets what ended, and was accepted before this; a bounded number at once, `true` when there may be more. */
   dropBefore(acceptedAt: EpochMs): Promise<boolean>;
   stats(): Promise<OutboxStats>;

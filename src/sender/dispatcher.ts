@@ -60,6 +60,7 @@ export class Dispatcher {
   readonly #claims: Claims;
   readonly #pacers = new Map<string, Pacer>();
   #sending = 0;
+  #resets = 0;
   #lapsedAt = 0;
   /** The clock is not believed: what is past its time neither ends nor is sent. */
   #isHolding = false;
@@ -111,8 +112,14 @@ export class Dispatcher {
     });
   }
 
-  /** As if no page had ever been refused. */
-  reset(): void {
+  /** As if no page had ever been refused; nothing is sent until `drop` has dropped what there is. */
+  async reset(drop: () => Promise<void>): Promise<void> {
+    this.#resets++;
+    try {
+      await drop();
+    } finally {
+      this.#resets--;
+    }
     this.#pacers.clear();
     this.wake();
   }
@@ -164,8 +171,8 @@ export class Dispatcher {
   /** Claims what may be sent now and sends it; gives how long nothing more can be. */
   async #dispatch(): Promise<number> {
     const { outbox, clock } = this.#deps;
-    // It wakes when it is known again.
-    if (this.#claims.isUnsure) return lookMsMax;
+    // It wakes when it is known again, or when what is being dropped is gone.
+    if (this.#claims.isUnsure || this.#resets > 0) return lookMsMax;
     await this.#claims.giveBack();
     const { pages, nextScheduledAt } = await outbox.waiting(clock());
     const now = clock();

@@ -135,8 +135,9 @@ export class Sender {
 
   /** Forgets an account, and that any page was refused. */
   async reset(account: AccountId): Promise<void> {
-    await this.#deps.outbox.dropAccount(account);
-    this.#dispatcher.reset();
+    await this.#dispatcher.reset(async () => {
+      while (await this.#deps.outbox.dropAccount(account));
+    });
   }
 
   /** Forgets what ended and is past retention. */

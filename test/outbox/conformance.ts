@@ -351,6 +351,43 @@ export function sendingConformance(engine: string, make: () => Promise<OutboxPla
       expect(new Set(Object.values(await outbox.stats()))).toEqual(new Set([0]));
     });
 
+    it('forgetting an account of many messages, in line, sent, heard of and ended → a part at a time, and nothing of another', async () => {
+      const outbox = await open();
+      const count = 10;
+      const many = (of: string, more: Partial<NewMessage> = {}, length = count) =>
+        Array.from({ length }, (_, nr) => message(`${of}${nr}`, { destination: `${of}${nr}`, ...more }));
+      const ended = { end: { ...blocked, errorKey: noError.key } };
+      for (const messages of [many('sent'), many('ended', ended)]) await add(outbox, messages);
+      const claimed = await outbox.claim([{ ...want, count }], start);
+      await outbox.settle(
+        claimed.map(({ id }): Result => ({ id, kind: 'sent', mid: `mid ${id}` })),
+        start,
+      );
+      const read = { kind: 'read', accounts, page, watermark: start, at: start } as const;
+      await outbox.receive(
+        claimed.map(one => ({ ...read, psid: one.message.destination })),
+        start,
+      );
+      await tellAll(outbox);
+      await add(outbox, [
+        ...many('line', {}, limits.outboxStepMax),
+        ...many('later', { dueAt: start + 10, expiresAt: start + validityMs }),
+      ]);
+      await outbox.add({ account: 2, messages: [message('other')], now: start });
+      const before = await outbox.stats();
+      expect(await outbox.dropAccount(1)).toBe(true);
+      expect(await outbox.stats()).not.toEqual(before);
+      while (await outbox.dropAccount(1));
+      expect(await outbox.stats()).toEqual({
+        ...Object.fromEntries(Object.keys(before).map(name => [name, 0])),
+        queued: 1,
+        untold: 1,
+      });
+      const [first] = await outbox.claim([{ ...want, account: 2 }], start);
+      expect(first?.message.messageId).toBe('other');
+      expect(await add(outbox, [message('sent0'), message('ended0'), message('line0')])).toEqual([true, true, true]);
+    });
+
     it('closed → answers what was asked before, and nothing after', async () => {
       const outbox = await open();
       const added = add(outbox, [message('m1')]);

@@ -233,17 +233,13 @@ export class PostgresOutbox implements Outbox {
     });
   }
 
-  dropAccount(account: AccountId): Promise<void> {
+  dropAccount(account: AccountId): Promise<boolean> {
     return this.#transact(async session => {
       await session.query('SELECT FROM outbox_page p WHERE p.account_id = $1 ORDER BY p.sender FOR UPDATE', [account]);
-      await session.query(
-        'DELETE FROM outbox_step WHERE message IN (SELECT m.id FROM outbox_message m WHERE m.account_id = $1)',
-        [account],
-      );
-      await session.query('DELETE FROM outbox_report WHERE account_id = $1', [account]);
-      await session.query('DELETE FROM outbox_message WHERE account_id = $1', [account]);
-      await session.query('DELETE FROM outbox_parked WHERE account_id = $1', [account]);
-      await session.query('DELETE FROM outbox_conversation WHERE account_id = $1', [account]);
+      let dropped = 0;
+      for (const statement of dropOfAccount)
+        dropped = Math.max(dropped, (await session.query(statement, [account])).length);
+      return dropped === limits.outboxStepMax;
     });
   }
 
@@ -317,6 +313,27 @@ const nextScheduled = {
   name: 'outbox next scheduled',
   text: `SELECT min(m.due_at) FROM outbox_message m WHERE m.state = ${states.scheduled}`,
 };
+const dropMessages = {
+  name: 'outbox messages of an account dropped',
+  text: `WITH dropped AS (
+      DELETE FROM outbox_message WHERE id IN (
+        SELECT m.id FROM outbox_message m WHERE m.account_id = $1 ORDER BY m.id LIMIT ${limits.outboxStepMax})
+      RETURNING id),
+    steps AS (DELETE FROM outbox_step WHERE message IN (SELECT d.id FROM dropped d)),
+    reports AS (DELETE FROM outbox_report WHERE message IN (SELECT d.id FROM dropped d))
+    SELECT d.id FROM dropped d`,
+};
+const dropHeard = (table: string, key: string) => ({
+  name: `${table} of an account dropped`,
+  text: `DELETE FROM ${table} WHERE (${key}) IN (
+      SELECT ${key} FROM ${table} WHERE account_id = $1 LIMIT ${limits.outboxStepMax})
+    RETURNING account_id`,
+});
+const dropOfAccount = [
+  dropMessages,
+  dropHeard('outbox_parked', 'account_id, page, mid'),
+  dropHeard('outbox_conversation', 'account_id, page, psid'),
+];
 const dropPast = {
   name: 'outbox messages dropped',
   text: `DELETE FROM outbox_message WHERE id IN (

@@ -157,7 +157,7 @@ class SqliteOutbox implements Outbox {
     return this.#ask({ call: 'recover', how, now });
   }
 
-  dropAccount(account: AccountId): Promise<void> {
+  dropAccount(account: AccountId): Promise<boolean> {
     return this.#ask({ call: 'dropAccount', account });
   }
 

@@ -56,6 +56,19 @@ const waitingOnPage = waiting(' AND account = ? AND sender = ? AND lane > ?');
 const waitingOfAccount = waiting(' AND account = ? AND sender > ?');
 const waitingOfOthers = waiting(' AND account > ?');
 
+const dropSteps = `DELETE FROM step WHERE id IN (
+  SELECT step.id FROM step JOIN message ON message.id = step.message WHERE message.account = ? LIMIT ?)`;
+/** By the indexes that lead to them, and what stands in none. */
+const messagesOfAccount = ['is_in_line = 1', 'meta_at IS NOT NULL', 'true'].map(
+  which => `SELECT id FROM message WHERE ${which} AND account = ? LIMIT ?`,
+);
+const dropMessages = ['report WHERE message', 'message WHERE id'].map(
+  which => `DELETE FROM ${which} IN (SELECT value FROM json_each(?))`,
+);
+const heard = (table: string, key: string) =>
+  `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE account = ? LIMIT ?)`;
+const dropHeard = [heard('parked', 'account, page, mid'), heard('conversation', 'account, page, psid')];
+
 type Again = Extract<Result, { readonly kind: 'again' }>;
 
 /** Messages in line, and what became of those that were sent. */
@@ -239,12 +252,18 @@ export class Queue {
     );
   }
 
-  dropAccount(account: AccountId): void {
-    this.#rows.run('DELETE FROM report WHERE account = ?', account);
-    this.#rows.run('DELETE FROM step WHERE message IN (SELECT id FROM message WHERE account = ?)', account);
-    this.#rows.run('DELETE FROM message WHERE account = ?', account);
-    this.#rows.run('DELETE FROM parked WHERE account = ?', account);
-    this.#rows.run('DELETE FROM conversation WHERE account = ?', account);
+  /** Steps go before the messages that they are of: they cannot be found without. */
+  dropAccount(account: AccountId): boolean {
+    let left = limits.outboxStepMax - this.#rows.run(dropSteps, account, limits.outboxStepMax);
+    for (const which of messagesOfAccount) {
+      if (left === 0) return true;
+      const ids = this.#rows.cells(which, account, left).map(([id]) => number(id));
+      const those = JSON.stringify(ids);
+      for (const drop of dropMessages) this.#rows.run(drop, those);
+      left -= ids.length;
+    }
+    for (const drop of dropHeard) left -= this.#rows.run(drop, account, left);
+    return left === 0;
   }
 
   dropBefore(acceptedAt: EpochMs): boolean {

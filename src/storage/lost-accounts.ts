@@ -10,6 +10,7 @@ export type LostAccountsOptions = {
   readonly known: () => AsyncIterable<Iterable<AccountId>>;
   readonly rows: Pick<AccountRows, 'lacking' | 'newestAccounts'>;
   readonly found: (lost: LostNote) => void;
+  /** Told once until it can be looked again. */
   readonly failed: (error: unknown) => void;
 };
 
@@ -30,6 +31,7 @@ export class LostAccounts {
   #total: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
+  #isFailing = false;
   #looks = 0;
   #looking: Promise<void> = Promise.resolve();
 
@@ -44,10 +46,16 @@ export class LostAccounts {
 
   /** Looks for them, and again from now on. */
   start(): void {
-    this.#looking = this.look().catch((error: unknown) => {
-      // What was closed under it has not failed.
-      if (!this.#isStopped) this.#options.failed(error);
-    });
+    this.#looking = this.look().then(
+      () => {
+        this.#isFailing = false;
+      },
+      (error: unknown) => {
+        // What was closed under it has not failed.
+        if (!this.#isStopped && !this.#isFailing) this.#options.failed(error);
+        this.#isFailing = true;
+      },
+    );
     void this.#looking.then(() => {
       if (!this.#isStopped) this.#timer = setTimeout(() => this.start(), lookMs).unref();
     });
@@ -63,9 +71,11 @@ export class LostAccounts {
   /** Looks where it is time to, or where accounts are gone since the last look. */
   async look(): Promise<void> {
     const { total } = await this.#options.rows.newestAccounts(0);
-    const isDue = this.#looks++ % looksPerSearch === 0 || this.#found.length > 0 || total < (this.#total ?? 0);
-    this.#total = total;
+    const isDue = this.#looks % looksPerSearch === 0 || this.#found.length > 0 || total < (this.#total ?? 0);
+    // A search that fails stays due: a database may be away at a start.
     if (isDue) await this.#search();
+    this.#looks++;
+    this.#total = total;
   }
 
   async #search(): Promise<void> {

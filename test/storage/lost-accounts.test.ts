@@ -62,6 +62,21 @@ test('an account removed while the server runs → found at the next look', asyn
   expect(world.notes).toHaveLength(1);
 });
 
+test('a search that fails → made at the next look, and not an hour later', async () => {
+  const world = new World();
+  world.there.add(1);
+  world.parts = [
+    (function* () {
+      yield 9;
+      throw new Error('the log cannot be read now');
+    })(),
+  ];
+  await expect(world.lost.look()).rejects.toThrow('cannot be read now');
+  world.parts = [[1, 9]];
+  await world.looks(1);
+  expect(world.lost.found).toEqual([9]);
+});
+
 test('a hundred thousand accounts in many parts, others made all the time → each asked for once a search, and a search an hour', async () => {
   const world = new World();
   const ids = Array.from({ length: 100_000 }, (_, id) => id);

@@ -1,17 +1,31 @@
-import { setImmediate } from 'node:timers/promises';
-
 /** What others wait for meanwhile; several times, since an answer takes a few turns of the thread. */
 const sliceMs = 2;
 
-/** Work of many small steps on a thread that others wait for: between two of them it gives way, once it has taken so long. */
+/** Work that goes on in a later turn of the thread, the one that waits longest first. */
+const waiting: (() => void)[] = [];
+
+/** One slice a turn, whoever else has more to do: those that wait for an answer wait for that turn, several times. */
+function goOn(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(goOn);
+}
+
+/**
+ * Work of many small steps on a thread that others wait for: between two of them it gives way, once it has taken so long. What
+ * gave way goes on in turns, one in each turn of the thread.
+ */
 export class Slices {
   #endsAt = performance.now() + sliceMs;
 
   /** What to wait for before the next step; nothing, for most of them. */
   pause(): Promise<void> | undefined {
     if (performance.now() < this.#endsAt) return undefined;
-    return setImmediate().then(() => {
-      this.#endsAt = performance.now() + sliceMs;
+    return new Promise(resolve => {
+      waiting.push(() => {
+        this.#endsAt = performance.now() + sliceMs;
+        resolve();
+      });
+      if (waiting.length === 1) setImmediate(goOn);
     });
   }
 }

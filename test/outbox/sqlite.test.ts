@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { Unavailable, Unusable, WrongValues } from '../../src/failures.ts';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
 import { MountedDisk } from '../support/small-disk.ts';
@@ -23,6 +23,35 @@ const makePlace = async () => {
 sendingConformance('SQLite', makePlace);
 receiptConformance('SQLite', makePlace);
 reportConformance('SQLite', makePlace);
+
+it('a batch of many messages → others have their turn while it is made ready, and closing waits for it', async () => {
+  const at = await makePlace();
+  const outbox = await at.open();
+  onTestFinished(async () => {
+    vi.restoreAllMocks();
+    await outbox.close();
+    await at.remove();
+  });
+  // So that messages are counted, not how fast they are written.
+  let calls = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => calls++);
+  const written = vi.spyOn(JSON, 'stringify');
+  const adding = outbox.add({
+    account: 1,
+    messages: Array.from({ length: 500 }, (_, i) => message(`m${i}`)),
+    now: start,
+  });
+  const closing = outbox.close();
+  let [most, before] = [0, 0];
+  while (before < 500) {
+    await new Promise(resolve => setImmediate(resolve));
+    most = Math.max(most, written.mock.calls.length - before);
+    before = written.mock.calls.length;
+  }
+  expect(most).toBeLessThan(20);
+  expect(await adding).toEqual(Array(500).fill(true));
+  await closing;
+});
 
 it('a file that is no database → refused in words', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));

@@ -7,6 +7,7 @@ import {
   xmlResult,
   xmlResultTexts,
 } from '../../mirror/webhook.ts';
+import { parsedChars } from '../../wire/json-source.ts';
 import { invalid } from '../errors.ts';
 import { jsonIn } from './json-outline.ts';
 import { elementTexts, fieldValue } from './json-records.ts';
@@ -33,7 +34,7 @@ export function* readWebhook(body: string, form: WebhookForm): Generator<number,
       else if (form === 'xml' && hasManyTags(text)) reading.passOver();
       else if (form === 'json') reading.take(jsonResult(text), text);
       else reading.take(xmlResult(text));
-      yield (text?.length ?? 0) * (form === 'json' ? 1 : xmlCost);
+      yield form === 'json' ? parsedChars(text ?? '') : (text?.length ?? 0) * xmlCost;
     }
   } catch (error) {
     throw error instanceof BadWebhook ? invalid('body', error.message) : error;

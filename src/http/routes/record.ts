@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../../limits.ts';
+import { parsedChars } from '../../wire/json-source.ts';
 import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
 import { type BodyTimes, bodyPieces, bodyTimes, readBody } from '../body/body.ts';
 import type { EventLoop, Stretch } from '../body/event-loop.ts';
@@ -112,7 +113,7 @@ async function checkRecords(body: string, stretch: Stretch): Promise<readonly Li
     if (flaw !== undefined) throw invalid(`results[${index}]`, flaw);
     index++;
     if (isKept) kept.push(line.text === undefined ? line : { text: line.text, value });
-    const pause = stretch.spend(line.text?.length ?? 0);
+    const pause = stretch.spend(parsedChars(line.text ?? ''));
     if (pause !== undefined) await pause;
   }
   return isKept ? kept : undefined;
@@ -140,7 +141,7 @@ async function recordLines(
 /** What to wait for before the next record; nothing, for most of them. */
 function take(line: Line, recording: Recording, stretch: Stretch): Promise<void> | undefined {
   const isFull = recording.add(line);
-  const pause = stretch.spend(line.text?.length ?? 0);
+  const pause = stretch.spend(parsedChars(line.text ?? ''));
   return isFull ? recording.flush().then(() => pause) : pause;
 }
 

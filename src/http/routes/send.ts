@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Binding, EpochMs, Violation } from '../../domain/message.ts';
 import type { Outgoing } from '../../domain/outgoing.ts';
 import { limits } from '../../limits.ts';
+import { parsedChars } from '../../wire/json-source.ts';
 import type { Parsed } from '../../wire/parsed.ts';
 import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
 import { sendAnswer } from '../../wire/send/send-answer.ts';
@@ -80,7 +81,7 @@ function* inPieces(body: string, now: EpochMs): Generator<number, Parsed<SendOrd
     const { text = '' } = element;
     if (text.length <= wholeCharsMax) reading.take(parsed(text, path), text);
     else reading.take(yield* readJson(text, requestedMessageSchema, path), yield* contentOf(text, path));
-    yield text.length;
+    yield parsedChars(text);
   }
   return yield* reading.finish(Object.fromEntries(frame), now);
 }

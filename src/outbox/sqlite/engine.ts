@@ -14,7 +14,7 @@ import type {
 import type { DuePush, PushOutcome, PushPlace, Report, ReportQuery, Subscribed } from '../reporting.ts';
 import type { Cells } from './cells.ts';
 import { addedOf, claimedIn, untoldIn } from './exchange.ts';
-import type { ClaimedRow, OutboxCall } from './messages.ts';
+import type { AddedMessages, ClaimedRow, OutboxCall } from './messages.ts';
 import type { OutboxMemory } from './outbox-file.ts';
 import { OutboxWorker, threadEnded } from './outbox-worker.ts';
 
@@ -44,6 +44,8 @@ class SqliteOutbox implements Outbox {
   readonly #memory: OutboxMemory;
   /** Reports that callers have, which a further thread must know. */
   readonly #takenReports = new Set<number>();
+  /** Messages that are made ready for the thread, which is to answer for them before it ends. */
+  readonly #adding = new Set<Promise<AddedMessages>>();
   #worker: OutboxWorker | undefined;
   #failure: Error | undefined;
   #failures = 0;
@@ -89,8 +91,15 @@ class SqliteOutbox implements Outbox {
     this.#note('the thread of the outbox ended, and another is started', { err: failure, pauseMs });
   }
 
-  add(batch: AddBatch): Promise<readonly boolean[]> {
-    return this.#ask({ call: 'add', batch: addedOf(batch) });
+  async add(batch: AddBatch): Promise<readonly boolean[]> {
+    if (this.#isClosed) throw closed();
+    const made = addedOf(batch);
+    this.#adding.add(made);
+    try {
+      return await this.#post({ call: 'add', batch: await made });
+    } finally {
+      this.#adding.delete(made);
+    }
   }
 
   async claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
@@ -170,16 +179,23 @@ class SqliteOutbox implements Outbox {
   }
 
   async close(): Promise<void> {
-    const worker = this.#worker;
-    if (!this.#isClosed) worker?.close();
+    const isFirst = !this.#isClosed;
     this.#isClosed = true;
+    await Promise.allSettled(this.#adding);
+    const worker = this.#worker;
+    if (isFirst) worker?.close();
     await worker?.ended;
   }
 
   #ask<T>(asked: OutboxCall): Promise<T> {
-    if (this.#isClosed) return Promise.reject(new Unavailable('the outbox is closed'));
+    return this.#isClosed ? Promise.reject(closed()) : this.#post(asked);
+  }
+
+  #post<T>(asked: OutboxCall): Promise<T> {
     if (this.#worker === undefined && performance.now() < this.#restartMs)
       return Promise.reject(threadEnded(this.#failure ?? new Error('it exited')));
     return (this.#worker ?? this.#start()).ask(asked);
   }
 }
+
+const closed = () => new Unavailable('the outbox is closed');

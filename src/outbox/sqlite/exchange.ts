@@ -1,4 +1,5 @@
-import type { AddBatch, Claimed, Untold, Want } from '../outbox.ts';
+import { Slices } from '../../slices.ts';
+import type { AddBatch, Claimed, NewMessage, Untold, Want } from '../outbox.ts';
 import { laneIndex } from '../states.ts';
 import { firstSubmissionOf, type Step, submissionOf } from '../telling.ts';
 import { type Cells, number, optionalNumber, string } from './cells.ts';
@@ -6,23 +7,32 @@ import type { AddedMessage, AddedMessages, ClaimedRow } from './messages.ts';
 
 /** What is asked of the thread that holds the file, and what it answers, as they go between threads: see `AddedMessage`. */
 
-export function addedOf({ account, messages, now }: AddBatch): AddedMessages {
-  const added = messages.map(({ lane, price, end, ...message }): AddedMessage => {
-    const { messageId, sender, destination, dueAt, expiresAt } = message;
-    return [
-      messageId,
-      sender,
-      destination,
-      laneIndex(lane),
-      dueAt,
-      expiresAt,
-      price === undefined ? null : JSON.stringify(price),
-      JSON.stringify(message),
-      end?.statusKey ?? null,
-      end?.errorKey ?? null,
-    ];
-  });
+/** Gives way in between: one batch may have ten thousand messages, and megabytes of contents. */
+export async function addedOf({ account, messages, now }: AddBatch): Promise<AddedMessages> {
+  const added: AddedMessage[] = [];
+  const slices = new Slices();
+  for (const one of messages) {
+    added.push(addedMessage(one));
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
+  }
   return { account, messages: added, now };
+}
+
+function addedMessage({ lane, price, end, ...message }: NewMessage): AddedMessage {
+  const { messageId, sender, destination, dueAt, expiresAt } = message;
+  return [
+    messageId,
+    sender,
+    destination,
+    laneIndex(lane),
+    dueAt,
+    expiresAt,
+    price === undefined ? null : JSON.stringify(price),
+    JSON.stringify(message),
+    end?.statusKey ?? null,
+    end?.errorKey ?? null,
+  ];
 }
 
 export function claimedIn(wants: readonly Want[], answers: readonly (readonly ClaimedRow[])[]): readonly Claimed[] {

@@ -69,17 +69,17 @@ function follow(log: SimulatedLog, account: AccountId, limit: number): Told {
   }
 }
 
-/** Rows that are read, or looked at by SQLite, while something is asked. */
+/** Rows that are read while something is asked. */
 function rowsLookedAt<T>(ask: () => T): { readonly rows: number; readonly answer: T } {
   const spies = [
-    vi.spyOn(JournalRows.prototype, 'messagesOf'),
-    vi.spyOn(JournalRows.prototype, 'changesOf'),
+    vi.spyOn(JournalRows.prototype, 'messagesFrom'),
+    vi.spyOn(JournalRows.prototype, 'reportsFrom'),
     vi.spyOn(JournalRows.prototype, 'messages'),
     vi.spyOn(JournalRows.prototype, 'reports'),
   ] as const;
   const answer = ask();
-  const [messagesOf, changesOf, messages, reports] = spies;
-  const inRanges = [...messagesOf.mock.calls, ...changesOf.mock.calls].map(([, from, to]) => to - from);
+  const [messagesFrom, reportsFrom, messages, reports] = spies;
+  const inRanges = [...messagesFrom.mock.calls, ...reportsFrom.mock.calls].map(([, count]) => count);
   const asked = [...messages.mock.calls, ...reports.mock.calls].map(([numbers]) => numbers.length);
   vi.restoreAllMocks();
   return { rows: [...inRanges, ...asked].reduce((sum, rows) => sum + rows, 0), answer };

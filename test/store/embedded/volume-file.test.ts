@@ -62,12 +62,10 @@ const questions: Readonly<Record<string, (from: Rows, number: number, count: num
   message: (from, number) => from.message(number),
   messages: (from, number, count) => ordered(from.messages(spread(number, count))),
   messagesFrom: (from, number, count) => from.messagesFrom(number, count),
-  messagesOf: (from, number, count, account) => from.messagesOf(account, number, number + 2 * count, count),
   report: (from, number) => from.report(number),
   reports: (from, number, count) => ordered(from.reports(spread(number, count))),
   states: (from, number, count) => ordered(from.states(spread(number, count))).map(stateOf),
   reportsFrom: (from, number, count) => from.reportsFrom(number, count),
-  changesOf: (from, number, count, account) => from.changesOf(account, number, number + 2 * count, count),
 };
 
 const spread = (number: number, count: number) => Array.from({ length: count }, (_, i) => number + i * i);

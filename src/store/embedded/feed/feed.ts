@@ -206,7 +206,10 @@ function messagesFrom(segments: ReadSegments, account: AccountId): Search<Messag
     const last = own === undefined ? Math.min(until, first + rows) : until;
     const found =
       own === undefined
-        ? segments.withRows(shared.id, file => file.messagesOf(account, first, last, wanted))
+        ? segments
+            .withRows(shared.id, file => file.messagesFrom(first, last - first))
+            .filter(row => row.ordinal < last && row.account === account)
+            .slice(0, wanted)
         : segments
             .messages(Array.from(own, ordinal => ({ segmentId: shared.id, ordinal })))
             .filter(row => row !== undefined);
@@ -232,7 +235,10 @@ function reportsFrom(segments: ReadSegments, account: AccountId, sentSince: Epoc
     const last = own === undefined ? Math.min(until, first + rows) : until;
     const found =
       own === undefined
-        ? segments.withRows(shared.id, file => file.changesOf(account, base + first, base + last, wanted))
+        ? segments
+            .withRows(shared.id, file => file.reportsFrom(base + first, last - first))
+            .filter(row => row.sequence < base + last && row.account === account && row.changed === 1)
+            .slice(0, wanted)
         : segments.reports(shared, placesFrom(base, own));
     const items = withMessages(segments, account, sentSince, found);
     const to = base + searchedTo(own ?? found.map(row => row.sequence - base), wanted, last);

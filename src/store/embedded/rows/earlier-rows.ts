@@ -124,17 +124,6 @@ export class EarlierRows implements Rows {
     return this.#all(aReport, reportsFrom(reportColumns), from, count);
   }
 
-  messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[] {
-    const sql = `SELECT ${messageColumns} FROM message WHERE ordinal >= ? AND ordinal < ? AND account = ? ORDER BY ordinal LIMIT ?`;
-    return this.#all(aMessage, sql, from, to, account, count);
-  }
-
-  changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {
-    const sql = `SELECT ${reportColumns} FROM report WHERE sequence >= ? AND sequence < ? AND account = ? AND changed = 1
-       ORDER BY sequence LIMIT ?`;
-    return this.#all(aReport, sql, from, to, account, count);
-  }
-
   /** Moves everything out of the write-ahead log into the file itself. */
   checkpoint(): void {
     const row = this.#statements.of('PRAGMA wal_checkpoint(TRUNCATE)').get();

@@ -29,8 +29,7 @@ export type Places = {
   readonly reports: Uint32Array;
   /**
    * Where the last group that is durable ends, in bytes, how many messages and reports there are up to it, and where that
-   * group begins. What stands behind it in the file was never answered; of more rows than there is room for above, only
-   * the file tells.
+   * group begins. What stands behind it in the file was never answered.
    */
   readonly reach: Float64Array;
 };

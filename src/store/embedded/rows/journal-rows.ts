@@ -11,7 +11,6 @@ import {
   scanJournal,
 } from './journal-format.ts';
 import {
-  accountAt,
   type FrameKind,
   frameHeadBytes,
   frameUnit,
@@ -47,7 +46,6 @@ const room = new Room(readBytesMax + 2 * rowBytes);
 
 type Decode<R> = (room: Room, at: number) => R;
 type Wanted = { readonly number: number; readonly offset: number };
-type Range = { readonly kind: FrameKind; readonly from: number; readonly to: number };
 
 /**
  * The rows of a journal. Of a segment that takes rows, or waits for its index, memory tells where they stand (`places`),
@@ -135,20 +133,6 @@ export class JournalRows implements Rows {
     return this.#from('report', from, count, reportAt);
   }
 
-  messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[] {
-    const own = (frames: Room, at: number) =>
-      accountAt(frames, at, 'message') === account ? messageAt(frames, at) : undefined;
-    return this.#thoseIn({ kind: 'message', from, to }, count, own);
-  }
-
-  changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {
-    const own = (frames: Room, at: number) => {
-      const row = accountAt(frames, at, 'report') === account ? reportAt(frames, at) : undefined;
-      return row?.changed === 1 ? row : undefined;
-    };
-    return this.#thoseIn({ kind: 'report', from, to }, count, own);
-  }
-
   accounts(): readonly HeldOf[] {
     return heldBy(messagesIn(this, rowsAtATime));
   }
@@ -215,19 +199,6 @@ export class JournalRows implements Rows {
     return this.#decoded(kind, wanted, decode);
   }
 
-  #thoseIn<R>({ kind, from, to }: Range, count: number, decode: Decode<R | undefined>): readonly R[] {
-    const rows: R[] = [];
-    for (let at = from; at < to && rows.length < count; at += rowsAtATime) {
-      const end = Math.min(to, at + rowsAtATime);
-      const found = this.#from(kind, at, end - at, (frames, place) =>
-        numberAt(frames, place) < end ? decode(frames, place) : undefined,
-      );
-      if (found.length === 0) break;
-      for (const row of found) if (row !== undefined && rows.length < count) rows.push(row);
-    }
-    return rows;
-  }
-
   /** Where a row stands, in bytes; 0 for one that is lost, `undefined` for one that never was. */
   #offsetOf(kind: FrameKind, number: number): number | undefined {
     const at = number - this.#firstOf(kind);
@@ -235,8 +206,7 @@ export class JournalRows implements Rows {
     if (!(at >= 0 && at < count)) return undefined;
     if (this.#unsound?.[kind === 'message' ? 'messages' : 'reports'].has(number)) return 0;
     if (this.#footer !== undefined) return this.#offsetInFooter(this.#footer, kind, at);
-    const told = this.#placesOf(kind);
-    return ((at < told.length ? told : this.#scanned(kind))[at] ?? 0) * frameUnit;
+    return (this.#placesOf(kind)[at] ?? 0) * frameUnit;
   }
 
   /** Neighbours are asked for one after the other: some are read at once, and kept until others are. */
@@ -260,12 +230,6 @@ export class JournalRows implements Rows {
 
   #placesOf(kind: FrameKind): Uint32Array {
     return (kind === 'message' ? this.places?.messages : this.places?.reports) ?? new Uint32Array(0);
-  }
-
-  /** More rows joined at once than there was room for: the file tells. */
-  #scanned(kind: FrameKind): Uint32Array {
-    const { places } = scanJournal(this.disk, this.file, this.disk.size(this.#path) ?? 0);
-    return kind === 'message' ? places.messages : places.reports;
   }
 
   protected get firstSequence(): number {

@@ -276,15 +276,3 @@ export function stateAt(frames: Room, at: number): ReportState {
   for (const base of [0, state.sentAt, 0, 0, 0]) taken(base);
   return { ...state, extra: text(extraBytes) };
 }
-
-/** Whose a row is, without the rest of it. */
-export function accountAt(frames: Room, at: number, kind: FrameKind): number {
-  if (kind === 'report') {
-    const { sentAt } = stateColumns(frames, at);
-    for (const base of [0, 0, sentAt]) taken(base);
-    return number(0);
-  }
-  begin(frames, at);
-  taken(0);
-  return number(0);
-}

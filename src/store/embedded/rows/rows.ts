@@ -75,10 +75,6 @@ export type Rows = {
   /** Every row from `from` on, `count` at a time, in order. */
   messagesFrom(from: number, count: number): readonly MessageRow[];
   reportsFrom(from: number, count: number): readonly ReportRow[];
-  /** An account's messages among the ordinals from `from` to before `to`, in order, at most `count`. */
-  messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[];
-  /** The reports that changed an account's logs, among the sequences from `from` to before `to`, in order. */
-  changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[];
   close(): void;
 };
 

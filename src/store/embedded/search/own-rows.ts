@@ -33,8 +33,8 @@ export function ownOrdinals(
 }
 
 /**
- * The places of reports on an account's own messages among the reports of a segment. `undefined` where neither memory nor
- * index tells: an older version sealed the segment, or more reports joined it at once than there was room for.
+ * The places of reports on an account's own messages among the reports of a segment. `undefined` where an older
+ * version sealed it, whose index does not tell.
  */
 export function ownReports(
   segments: ReadSegments,
@@ -42,10 +42,7 @@ export function ownReports(
   account: AccountId,
   { from, to, wanted }: Stretch,
 ): ArrayLike<number> | undefined {
-  if (columns !== undefined)
-    return to > columns.reportAccount.length
-      ? undefined
-      : placesIn(columns.reportAccount, account, { from, to, wanted });
+  if (columns !== undefined) return placesIn(columns.reportAccount, account, { from, to, wanted });
   return segments.withIndex(shared.id, index => {
     if (!tellsReports(index)) return concerns(index, account) ? undefined : [];
     const [first, end] = reportRun(index, account);
@@ -136,10 +133,7 @@ function reportsBefore(
       return index.uint32('reportOrder', first + own - wanted, wanted);
     });
   const places: number[] = [];
-  // Where more joined at once than there was room for, their rows tell whose they are.
-  const noted = columns.reportAccount.length;
-  for (let at = end - 1; at >= noted && places.length < reportsAtATime; at--) places.push(at);
-  let at = lastPlaceIn(columns.reportAccount, account, Math.min(end, noted));
+  let at = lastPlaceIn(columns.reportAccount, account, end);
   for (; at >= 0 && places.length < reportsAtATime; at = lastPlaceIn(columns.reportAccount, account, at))
     places.push(at);
   return places.reverse();

@@ -57,20 +57,6 @@ export class BlockRows<R> {
     return this.#rowsAt(Array.from({ length: Math.max(0, Math.min(this.count - start, count)) }, (_, i) => start + i));
   }
 
-  /** An account's rows among the numbers from one to before another, in order; of others no row is read. */
-  *of(account: number, from: number, to: number): Generator<R> {
-    let start = this.first;
-    for (const [at, { rows }] of this.#blocks.entries()) {
-      const [first, end] = [Math.max(from, start), Math.min(to, start + rows)];
-      if (first < end) {
-        const accounts = this.block(at).accounts();
-        for (let number = first; number < end; number++)
-          if (accounts[number - start] === account) yield this.row(number) as R;
-      }
-      start += rows;
-    }
-  }
-
   /** Of each row whose it is, and when its message was sent. */
   *senders(): Generator<{ readonly ordinal: number; readonly account: number; readonly sentAt: number }> {
     let ordinal = this.first;

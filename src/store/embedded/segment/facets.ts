@@ -44,8 +44,8 @@ export type Facets = {
 export const codeMax = 2 ** 16 - 1;
 
 /**
- * The facets as a file has them; `undefined` when there are more accounts than numbers, so that rows alone tell, or more
- * reports than the columns have room for: as many as waited for its messages may join a segment that is all but full.
+ * The facets as a file has them; `undefined` when there are more accounts than numbers, so that rows alone
+ * tell.
  */
 export function facetSections(
   columns: FacetColumns,
@@ -53,7 +53,6 @@ export function facetSections(
   accounts: Float64Array,
   reports: number,
 ): Readonly<Record<string, FacetCodes>> | undefined {
-  if (reports > columns.reportOutcome.length) return undefined;
   const count = accounts.length;
   const owners = accountCodes(accounts);
   if (owners === undefined) return undefined;

@@ -79,10 +79,6 @@ export class VolumeFile implements Rows {
     return this.#messages.from(from, count);
   }
 
-  messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[] {
-    return this.#messages.of(account, from, to).take(count).toArray();
-  }
-
   report(sequence: number): ReportRow | undefined {
     return this.#reports.row(sequence);
   }
@@ -97,11 +93,6 @@ export class VolumeFile implements Rows {
 
   states(sequences: readonly number[]): readonly ReportState[] {
     return this.#reports.among(sequences);
-  }
-
-  changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {
-    const changes = this.#reports.of(account, from, to).filter(row => row.changed === 1);
-    return changes.take(count).toArray();
   }
 
   count(): number {

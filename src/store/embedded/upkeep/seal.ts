@@ -165,9 +165,7 @@ function byAccount(columns: Columns, order: Uint32Array): Sections {
   return { accounts, accountStarts: starts, order: grouped };
 }
 
-/** Nothing when more reports joined the segment than its columns had room for. */
 function reportsByAccount({ reportAccount }: Columns, count: number): Sections {
-  if (count > reportAccount.length) return {};
   const places = new Map<number, number[]>();
   for (let place = 0; place < count; place++) {
     const account = reportAccount[place] ?? noAccount;

@@ -33,6 +33,7 @@ import { bookmarkOf, type Walk, walkOf } from '../search/bookmark.ts';
 import { firstOfAll, shareOf } from '../search/merge.ts';
 import type { Bounds } from '../search/page-query.ts';
 import { Pages } from '../search/pages.ts';
+import type { ReadPoint } from '../server/snapshot.ts';
 import type { Source } from '../server/source.ts';
 import type { LongContents } from './long-contents.ts';
 import { lookThrough } from './look-through.ts';
@@ -126,8 +127,8 @@ export class Reader {
     const isWalk = query.walk || walk !== undefined;
     const isInParts = this.#contents.rowsAtOnce(account, limit + 1) <= limit;
     // Slices, and stretches, that are asked one after the other must answer for one moment.
-    const needsSnapshot = isWalk || others.length > 0 || isText || isInParts;
-    const readPoint = walk ?? (needsSnapshot ? await turn(() => this.#database.readPoint()) : undefined);
+    const needsSnapshot = isWalk || others.length > 0 || isText;
+    const readPoint = walk ?? (needsSnapshot || isInParts ? await this.#readPoint(turn, needsSnapshot) : undefined);
     const snapshot = readPoint?.snapshot;
     const bounds = { ...walk, ...(snapshot !== undefined && { snapshot }) };
     const endsAt = performance.now() + budgetMs;
@@ -142,7 +143,7 @@ export class Reader {
       };
       const page = isText
         ? await this.#lookedThrough(behind, query, { from: walk?.place, endsAt }, reading)
-        : await this.#read(behind, query, reading);
+        : await this.#read(behind, query, reading, snapshot === undefined);
       const { taken, reached, last, isMore } = page;
       const isOver = reached === undefined && (!isWalk || !isMore);
       if (isOver || snapshot === undefined) return { taken, reached, last };
@@ -171,14 +172,24 @@ export class Reader {
     return { taken: await taking.all(), reached, last: page.map(placeIn).at(-1), isMore: rows.length > query.limit };
   }
 
-  /** All of a page, in parts where contents are long. */
-  async #read<T>(behind: Behind, query: Query, { taker, signal }: PageReading<T>) {
+  /** While the database is away, a standby answers: what need not be of one moment with another part is read at once then. */
+  async #readPoint(turn: PageReading<unknown>['turn'], isNeeded: boolean): Promise<ReadPoint | undefined> {
+    try {
+      return await turn(() => this.#database.readPoint());
+    } catch (error) {
+      if (isNeeded || !(error instanceof StoreUnavailable)) throw error;
+      return undefined;
+    }
+  }
+
+  /** All of a page, in parts where contents are long, unless it is to be read at once. */
+  async #read<T>(behind: Behind, query: Query, { taker, signal }: PageReading<T>, isAtOnce: boolean) {
     const { account, limit } = query;
     const contents = this.#contents;
     const taking = taker();
     let [left, place]: [number, Place | undefined] = [limit + 1, undefined];
     const part = async (): Promise<boolean> => {
-      const count = contents.rowsAtOnce(account, left);
+      const count = isAtOnce ? left : contents.rowsAtOnce(account, left);
       const rows = await behind(place, count);
       const page = left === rows.length ? rows.slice(0, -1) : rows;
       const logs = shownOf(page, query);

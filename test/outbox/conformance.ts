@@ -157,6 +157,18 @@ export function sendingConformance(engine: string, make: () => Promise<OutboxPla
       expect(idsOf(claimed)).toEqual(['t0', 't1', 'm0']);
     });
 
+    it('a page that is asked for twice at once → none of its messages twice', async () => {
+      const outbox = await open();
+      await add(outbox, [message('one'), message('two', { destination: 'person-2' })]);
+      const wants = [
+        { ...want, count: 1 },
+        { ...want, count: 2 },
+      ];
+      const first = idsOf(await outbox.claim(wants, start));
+      const rest = idsOf(await outbox.claim(wants, start));
+      expect([...first, ...rest].toSorted()).toEqual(['one', 'two']);
+    });
+
     it('scheduled → not before its time, told to the log when it comes, in line behind what was there', async () => {
       const outbox = await open();
       await add(outbox, [message('later', { dueAt: start + 1000 }), message('now')]);

@@ -115,15 +115,16 @@ export class Queue {
   /** For each want, what was claimed of it. */
   claim(wants: readonly Want[], now: EpochMs): readonly (readonly ClaimedRow[])[] {
     this.#beginDue(now);
+    // A page that stands in the list twice is asked for the same messages twice.
+    const taken = new Set<number>();
     const claimed = wants.map(({ account, sender, lane, count }) => {
       const of = [account, sender, laneIndex(lane), now];
       // What waited for its moment goes first: the line may never be empty.
       const back = this.#rows.cells(readyBack, ...of, count);
       const inLine = back.length < count ? this.#rows.cells(readyInLine, ...of, count - back.length) : [];
-      return [...back, ...inLine].map(claimedIn);
+      return [...back, ...inLine].map(claimedIn).filter(([id]) => taken.size < taken.add(id).size);
     });
-    const ids = claimed.flat().map(([id]) => id);
-    if (ids.length > 0) this.#rows.run(claimThose, now, JSON.stringify(ids));
+    if (taken.size > 0) this.#rows.run(claimThose, now, JSON.stringify([...taken]));
     return claimed;
   }
 

@@ -1,4 +1,7 @@
+import { join } from 'node:path';
+import { servedArgs, servedEnv } from '../../test/support/as-served.ts';
 import { freePort } from '../../test/support/free-port.ts';
+import { bundled } from '../server/program.ts';
 import { Program, type Workplace } from '../workplace.ts';
 import type { OutboxChoice, SendingCommand, SendingPlaces, SendingReply, Sends } from './messages.ts';
 
@@ -25,7 +28,12 @@ export class SendingPair {
 
   static async start(workplace: Workplace, outbox: OutboxChoice, pages: readonly string[]): Promise<SendingPair> {
     const places: SendingPlaces = { port: await freePort(), graphPort: await freePort(), pages };
-    const program = () => new Program<SendingCommand, SendingReply>(workplace, 'sending/process.ts');
+    const path = await bundled('sending');
+    const started = {
+      args: servedArgs('graph'),
+      env: { NODE_COMPILE_CACHE: join(workplace.folder, 'compiled'), ...servedEnv },
+    };
+    const program = () => new Program<SendingCommand, SendingReply>(workplace, path, started);
     const [meta, server] = [program(), program()];
     await ask(meta, { kind: 'graph', ...places }, 'ready');
     const { authorization } = await ask(server, { kind: 'serve', outbox, ...places }, 'ready');

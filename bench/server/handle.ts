@@ -2,13 +2,10 @@ import { join } from 'node:path';
 import { servedArgs, servedEnv } from '../../test/support/as-served.ts';
 import { Program, type Workplace } from '../workplace.ts';
 import type { ServerCommand, ServerReply, ServerSettings } from './messages.ts';
-import { bundledServer } from './program.ts';
+import { bundled } from './program.ts';
 
 type Kind = ServerReply['kind'];
 type ReplyOf<K extends Kind> = Extract<ServerReply, { readonly kind: K }>;
-
-/** Made when the first server starts. */
-let bundled: Promise<string> | undefined;
 
 /** A server process, seen from the bench. */
 export class ServerProcess {
@@ -24,9 +21,8 @@ export class ServerProcess {
 
   /** Resolves when the server listens. */
   static async start(workplace: Workplace, settings: ServerSettings): Promise<ServerProcess> {
-    bundled ??= bundledServer();
     const compiled = join(workplace.folder, 'compiled');
-    const program = new Program<ServerCommand, ServerReply>(workplace, await bundled, {
+    const program = new Program<ServerCommand, ServerReply>(workplace, await bundled('server'), {
       args: servedArgs(),
       env: { NODE_COMPILE_CACHE: compiled, ...servedEnv },
     });

@@ -147,26 +147,11 @@ export function sendingConformance(engine: string, make: () => Promise<OutboxPla
         '1 page-2 text',
         '2 page-1 text',
       ]);
-      const claimed = await outbox.claim(
-        [
-          { ...want, count: 2 },
-          { ...want, lane: 'media', count: 1 },
-        ],
-        start,
-      );
-      expect(idsOf(claimed)).toEqual(['t0', 't1', 'm0']);
-    });
-
-    it('a page that is asked for twice at once → none of its messages twice', async () => {
-      const outbox = await open();
-      await add(outbox, [message('one'), message('two', { destination: 'person-2' })]);
-      const wants = [
-        { ...want, count: 1 },
-        { ...want, count: 2 },
-      ];
-      const first = idsOf(await outbox.claim(wants, start));
-      const rest = idsOf(await outbox.claim(wants, start));
-      expect([...first, ...rest].toSorted()).toEqual(['one', 'two']);
+      const texts = { ...want, count: 2 };
+      // One that is asked for twice is given once.
+      const claimed = await outbox.claim([texts, { ...want, lane: 'media', count: 1 }, texts], start);
+      expect(new Set(idsOf(claimed)).size).toBe(claimed.length);
+      expect(idsOf(claimed).slice(0, 3)).toEqual(['t0', 't1', 'm0']);
     });
 
     it('scheduled → not before its time, told to the log when it comes, in line behind what was there', async () => {

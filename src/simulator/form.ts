@@ -2,15 +2,40 @@ import { isFields } from './refusals.ts';
 
 /** Graph has nothing that lies deeper. */
 const pathPartsMax = 16;
+/** Graph takes no message whose fields come near to either: what is read in one piece stays short. */
+const fieldsMax = 1000;
+export const textBytesMax = 256 * 1024;
 
 export type Fields = Readonly<Record<string, unknown>>;
+
+/** Why the fields of a body or a query are not read, before any of them is: `undefined` where they may be. */
+export function excessOf(body: string, contentType: string): string | undefined {
+  const isInParts = isMultipart(contentType);
+  // Files are left out, and all else of a body is counted again once they are.
+  if (!isInParts && body.length > textBytesMax) return `The body has more than ${textBytesMax} bytes`;
+  if (typeOf(contentType) === 'application/json') return undefined;
+  const mark = isInParts ? /boundary="?([^";]+)/i.exec(contentType)?.[1] : '&';
+  if (mark === undefined) return undefined;
+  let fields = 0;
+  for (let at = body.indexOf(mark); at >= 0; at = body.indexOf(mark, at + mark.length))
+    if (++fields > fieldsMax) return `The body has more than ${fieldsMax} fields`;
+  return undefined;
+}
+
+export function isMultipart(contentType: string): boolean {
+  return typeOf(contentType) === 'multipart/form-data';
+}
+
+function typeOf(contentType: string): string {
+  return contentType.split(';')[0]?.trim().toLowerCase() ?? '';
+}
 
 /**
  * The fields of a body or a query as Graph reads them: JSON; or a form whose values may be JSON (`recipient={"id":"1"}`)
  * and whose names may be paths (`recipient[id]=1`). `undefined` when it is neither.
  */
 export function fieldsOf(body: string, contentType: string): Fields | undefined {
-  const type = contentType.split(';')[0]?.trim().toLowerCase() ?? '';
+  const type = typeOf(contentType);
   if (type === 'application/json') return jsonFields(body);
   if (type === 'application/x-www-form-urlencoded' || type === '') return formFields(new URLSearchParams(body));
   return undefined;
@@ -20,7 +45,8 @@ export function fieldsOf(body: string, contentType: string): Fields | undefined 
 export async function partFields(body: string, contentType: string): Promise<Fields | undefined> {
   try {
     const form = await new Response(body, { headers: { 'content-type': contentType } }).formData();
-    return formFields([...form].filter((part): part is [string, string] => typeof part[1] === 'string'));
+    const parts = [...form].filter((part): part is [string, string] => typeof part[1] === 'string');
+    return parts.reduce((length, [, text]) => length + text.length, 0) > textBytesMax ? undefined : formFields(parts);
   } catch {
     return undefined;
   }
@@ -38,7 +64,7 @@ function jsonFields(body: string): Fields | undefined {
 export function formFields(form: Iterable<readonly [string, string]>): Fields {
   const pairs = [...form];
   if (pairs.every(isPlain)) return Object.fromEntries(pairs);
-  const fields = Object.create(null);
+  const fields: Tree = new Map();
   for (const [name, value] of pairs) {
     const path = pathOf(name);
     put(
@@ -47,7 +73,7 @@ export function formFields(form: Iterable<readonly [string, string]>): Fields {
       path.length > 1 ? value : formValue(value),
     );
   }
-  return listed(fields);
+  return objectOf(fields, 0);
 }
 
 /** A name that is no path, with a value that is no JSON: most queries have nothing else. */
@@ -78,26 +104,35 @@ function parsed(text: string): unknown {
   }
 }
 
-function put(target: Record<string, unknown>, [name = '', ...rest]: readonly string[], value: unknown): void {
-  const key = name === '' ? String(Object.keys(target).length) : name;
-  if (rest.length === 0) {
-    target[key] = value;
-    return;
+/** Fields by name while they are put together, so that another one costs the same however many there are. */
+type Tree = Map<string, unknown>;
+
+function put(fields: Tree, path: readonly string[], value: unknown): void {
+  let tree = fields;
+  for (const [i, name] of path.entries()) {
+    const key = name === '' ? String(tree.size) : name;
+    if (i === path.length - 1) {
+      tree.set(key, value);
+      return;
+    }
+    const inner = tree.get(key);
+    const next: Tree = inner instanceof Map ? inner : new Map(isFields(inner) ? Object.entries(inner) : []);
+    tree.set(key, next);
+    tree = next;
   }
-  const inner = target[key];
-  const next: Record<string, unknown> = isFields(inner) ? { ...inner } : Object.create(null);
-  put(next, rest, value);
-  target[key] = next;
 }
 
 /** Objects whose names count up from 0 are lists; and a path that passed through is an object like any other. */
-function listed(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, asList(value)]));
+function objectOf(fields: Tree | Fields, depth: number): Fields {
+  const entries = fields instanceof Map ? [...fields] : Object.entries(fields);
+  return Object.fromEntries(entries.map(([name, value]) => [name, readValue(value, depth + 1)]));
 }
 
-function asList(value: unknown): unknown {
-  if (!isFields(value)) return value;
-  const names = Object.keys(value);
-  if (names.length > 0 && names.every((name, index) => name === String(index))) return Object.values(value).map(asList);
-  return listed(value);
+function readValue(value: unknown, depth: number): unknown {
+  // What lies deeper is none of Graph's, and is left as it is: JSON may go down further than calls can.
+  if (!isFields(value) || (depth > pathPartsMax && !(value instanceof Map))) return value;
+  const object = objectOf(value, depth);
+  const names = Object.keys(object);
+  const isList = names.length > 0 && names.every((name, index) => name === String(index));
+  return isList ? Object.values(object) : object;
 }

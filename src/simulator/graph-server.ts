@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { ControlDesk } from './desk.ts';
 import type { GraphError } from './destinations.ts';
-import { type Fields, fieldsOf, formFields, partFields } from './form.ts';
+import { excessOf, type Fields, fieldsOf, formFields, isMultipart, partFields, textBytesMax } from './form.ts';
 import type { Reply, SimulatedMeta } from './meta.ts';
 import type { PageAccess } from './page-access.ts';
 
@@ -34,7 +34,9 @@ export function graphServer(meta: SimulatedMeta, access: PageAccess, onReset: ()
     const target = targetOf(path);
     if ('code' in target) return refuse(response, target);
     const type = request.headers['content-type'] ?? '';
-    const sent = /^multipart\/form-data\b/i.test(type) ? await partFields(body, type) : fieldsOf(body, type);
+    const excess = excessOf(body, type) ?? excessOf(query, '');
+    if (excess !== undefined) return refuse(response, { code: 100, message: `(#100) ${excess}` });
+    const sent = isMultipart(type) ? await partFields(body, type) : fieldsOf(body, type);
     if (sent === undefined)
       return refuse(response, { code: 100, message: '(#100) The body is neither JSON nor a form' });
     const fields = { ...formFields(new URLSearchParams(query)), ...sent };
@@ -54,6 +56,8 @@ export function graphServer(meta: SimulatedMeta, access: PageAccess, onReset: ()
       onReset();
       return sendJson(response, 200, { status: 'reset' });
     }
+    if (excessOf(body, 'application/json') !== undefined)
+      return sendJson(response, 413, { property: 'body', violation: `may have ${textBytesMax} bytes` });
     const fields: Fields | undefined = fieldsOf(body, 'application/json');
     const answered = fields === undefined ? undefined : desk.handle(method, action, fields);
     if (answered === undefined) return sendJson(response, 404, { property: 'path', violation: 'is not known' });

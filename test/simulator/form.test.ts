@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fieldsOf, partFields } from '../../src/simulator/form.ts';
+import { excessOf, fieldsOf, partFields } from '../../src/simulator/form.ts';
 
 const form = 'application/x-www-form-urlencoded';
 
@@ -76,5 +76,38 @@ describe('a body for Graph', () => {
     const deep = `a${'[b]'.repeat(200_000)}=1`;
     expect(Object.keys(fieldsOf(deep, form) ?? {}).length).toBe(1);
     expect(fieldsOf('__proto__[x]=1', form)).not.toHaveProperty('x');
+  });
+
+  it('more fields or text than any message has → the reason, whatever form it has; as much as may be → every field', async () => {
+    const parts = (count: number) =>
+      `${Array.from({ length: count }, () => '--cut\r\ncontent-disposition: form-data; name="a[]"\r\n\r\n1\r\n').join('')}--cut--\r\n`;
+    const inParts = 'multipart/form-data; boundary=cut';
+    const list = (count: number) => Array.from({ length: count }, () => 'a[]=1').join('&');
+    for (const [body, type] of [
+      [list(1002), form],
+      [list(1002), ''],
+      ['&'.repeat(1001), form],
+      [parts(1001), inParts],
+    ] as const)
+      expect(excessOf(body, type), type).toBe('The body has more than 1000 fields');
+    const long = 'x'.repeat(256 * 1024);
+    expect(excessOf(`{"a":"${long}"}`, 'application/json; charset=utf-8')).toBe('The body has more than 262144 bytes');
+    expect(excessOf(`a=${long}`, form)).toBe('The body has more than 262144 bytes');
+    const file = `--cut\r\ncontent-disposition: form-data; name="filedata"; filename="a.png"\r\n\r\n${long}\r\n--cut--\r\n`;
+    expect(excessOf(file, inParts)).toBeUndefined();
+    expect(await partFields(file.replace('; filename="a.png"', ''), inParts)).toBeDefined();
+    expect(await partFields(file.replace('; filename="a.png"\r\n\r\n', '\r\n\r\nx'), inParts)).toBeUndefined();
+    const all = { a: Array.from({ length: 900 }, () => '1') };
+    expect(excessOf(list(900), form)).toBeUndefined();
+    expect(fieldsOf(list(900), form)).toEqual(all);
+    expect(excessOf(parts(900), inParts)).toBeUndefined();
+    expect(await partFields(parts(900), inParts)).toEqual(all);
+  });
+
+  it('names count up in any order → a list; a path goes on in JSON; JSON deeper than calls go → as it is', () => {
+    expect(fieldsOf('a[1]=y&a[0]=x&a[2][b]=z', form)).toEqual({ a: ['x', 'y', { b: 'z' }] });
+    expect(fieldsOf('a={"b":"1"}&a[c]=2', form)).toEqual({ a: { b: '1', c: '2' } });
+    const depth = 50_000;
+    expect(fieldsOf(`a=${'{"b":'.repeat(depth)}1${'}'.repeat(depth)}`, form)).toHaveProperty('a.b.b.b');
   });
 });

@@ -77,24 +77,33 @@ export async function takeNumbers(session: Pick<Session, 'query'>): Promise<numb
 }
 
 /** Records a group in one transaction; when this resolves, all of it is durable. Throws `Misplaced`. */
-export function recordGroup(recorders: Recorders, group: Group, isFull: () => boolean): Promise<Folded> {
+export async function recordGroup(recorders: Recorders, group: Group, isFull: () => boolean): Promise<Folded> {
   const horizons = group.parts.map(({ batch }) => batch.sentSince);
   // Each of those that are known was found within the horizon of its batch.
   const sentSince = columnMs(group.known ? Math.min(...horizons) : Math.max(...horizons));
-  const { wanted, waiting, reported } = newPlaces(group);
+  const places = newPlaces(group);
   const gone = new Set<string>();
   let idsMayBeTaken = false;
-  return recordingTransaction(
-    recorders,
-    { slice: group.slice, sentAts: Array.from(wanted.values(), place => place.sentAt) },
-    session => record(session, recorders, group, { wanted, waiting, reported, gone, sentSince, idsMayBeTaken, isFull }),
-    error => {
-      if (error instanceof DroppedMessages) for (const key of error.keys) gone.add(key);
-      else if (isTaken(error) && !idsMayBeTaken) idsMayBeTaken = true;
-      else return error instanceof Overtaken;
-      return true;
-    },
-  );
+  const once = () =>
+    recordingTransaction(
+      recorders,
+      { slice: group.slice, sentAts: Array.from(places.wanted.values(), place => place.sentAt) },
+      session => record(session, recorders, group, { ...places, gone, sentSince, idsMayBeTaken, isFull }),
+      error => {
+        if (!isTaken(error) || idsMayBeTaken) return error instanceof Overtaken;
+        idsMayBeTaken = true;
+        return true;
+      },
+    );
+  // As often as there are keys that lead nowhere: many of an id, where many ids were made to have its hash.
+  for (;;) {
+    try {
+      return await once();
+    } catch (error) {
+      if (!(error instanceof DroppedMessages) || error.keys.every(key => gone.has(key))) throw error;
+      for (const key of error.keys) gone.add(key);
+    }
+  }
 }
 
 /** Keys that lead to messages that are not there: dropped, while the keys of their time are not yet, or of another id. */
@@ -154,9 +163,9 @@ async function record(session: Transaction, { database }: Recorders, group: Grou
     recording,
     locked.map(([, key]) => key.place),
   );
-  if (group.known && known.size < messageIds.length) throw new Misplaced();
   const lost = locked.filter(([messageId]) => !known.has(messageId)).map(one => goneKey(...one));
   if (lost.length > 0) throw new DroppedMessages(lost);
+  if (group.known && known.size < messageIds.length) throw new Misplaced();
   const awaited = await awaitedIds(
     recording,
     terms,

@@ -119,7 +119,7 @@ export async function openPostgresEngine(
   const open = async (): Promise<Store> => {
     const opened = await openPostgresStore(options);
     const store =
-      sealer === undefined ? opened : new SealedStore(opened, since => sealer.seal(since).then(sealer.fold));
+      sealer === undefined ? opened : new SealedStore(opened, since => sealer.seal(since).then(() => sealer.fold()));
     if (replicas !== undefined) await until(() => observer.news.delete('a read replica is used'));
     return store;
   };

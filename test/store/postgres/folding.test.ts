@@ -1,7 +1,11 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Submission } from '../../../src/domain/message.ts';
 import { summaryRange } from '../../../src/domain/summary.ts';
+import { spreadAccount } from '../../../src/store/postgres/layout/spreading.ts';
+import { sliceIndexOf } from '../../../src/store/postgres/rows/slices.ts';
 import { type DatabaseServer, databaseServer, isGiven } from '../../support/database-server.ts';
+import { runs } from '../../support/properties.ts';
 import { follow } from '../conformance/changes.ts';
 import {
   account,
@@ -16,8 +20,8 @@ import {
   record,
   recordAll,
 } from '../conformance/engine.ts';
-import type { PostgresDatabase } from './database.ts';
-import { onSealed, type Sealed } from './sealed-store.ts';
+import { type PostgresDatabase, pick } from './database.ts';
+import { Broken, onSealed, type Sealed } from './sealed-store.ts';
 
 let server: DatabaseServer;
 
@@ -94,6 +98,106 @@ test.skipIf(isGiven)('two ids have one hash → each is its own message', () =>
     expect(await record(store, [message('m9'), report('m9')])).toEqual(outcome({ recorded: 1, updated: 1 }));
     expect(idsOf((await store.find(query({ filter: { messageId: ['m9'] } }))).logs)).toEqual(['m9']);
   }),
+);
+
+test.skipIf(isGiven)('many ids were made to have one hash → each is its own message', () =>
+  withSealed(async ({ database, store, seal, fold }) => {
+    await recordAll(store, spreadOut(20));
+    await seal();
+    await fold();
+    await database.query(
+      `UPDATE sentlog.folded_key SET hashes = array_fill(hashtext('m0'), ARRAY[20]), last_id = 'm9'`,
+    );
+    expect((await store.history(account, 'm0', horizon))?.log.messageId).toBe('m0');
+    expect(await record(store, [...spreadOut(1), report('m0')])).toEqual(outcome({ updated: 1, unchanged: 1 }));
+  }),
+);
+
+test.skipIf(isGiven)('an older layout has a message with the hash of an id → the id is its own message', () =>
+  withSealed(async ({ database, store, seal, fold }) => {
+    const [old = '', free = ''] = ids(20).filter(id => sliceIndexOf(id, 2) === 1);
+    await recordAll(store, [message(old), message('m20', { sentAt: now - 1 })]);
+    await seal();
+    await fold();
+    const target = { url: database.url, schema: 'sentlog' };
+    await spreadAccount(target, { account, slices: 2, announceMs: 0 });
+    const haveHashOf = (id: string) =>
+      database.query(`UPDATE sentlog.folded_key SET hashes = array_fill(hashtext('${id}'), ARRAY[2]), last_id = 'm9'`);
+    await haveHashOf(old);
+    // Recorded before its layout is heard of, and when it is.
+    for (const counts of [{ updated: 1, unchanged: 1 }, { unchanged: 2 }])
+      expect(await record(store, [message(old), report(old)])).toEqual(outcome(counts));
+    await haveHashOf(free);
+    expect(await record(store, [message(free), report(free)])).toEqual(outcome({ recorded: 1, updated: 1 }));
+    expect(await record(store, [message(free), report(free)])).toEqual(outcome({ unchanged: 2 }));
+  }),
+);
+
+/** Messages and reports that two processes record at once, and what comes of the folding that goes on beside them. */
+const anyRound = fc.record({
+  records: fc.array(
+    fc.record({ store: fc.nat(1), id: fc.nat(19), does: fc.constantFrom('message', 'report', 'both') }),
+    { maxLength: 24 },
+  ),
+  endings: fc.array(fc.record({ statement: fc.nat(24), isDone: fc.boolean() }), { maxLength: 2 }),
+  keysAtOnce: fc.constantFrom(1, 7, 1000),
+  isSealed: fc.boolean(),
+});
+type Round = typeof anyRound extends fc.Arbitrary<infer R> ? R : never;
+
+test.skipIf(isGiven)(
+  'folding ends at any statement while two processes record → nothing is lost and nothing is there twice',
+  () =>
+    withSealed(async ({ database, store, seal, fold }) => {
+      const stores = [store, await database.open()];
+      let accounts = 100;
+      const property = async (rounds: readonly Round[]) => {
+        const own = ++accounts;
+        const [messaged, reported] = [new Set<number>(), new Set<number>()];
+        let recorded = 0;
+        for (const { records, endings, keysAtOnce, isSealed } of rounds) {
+          const submissionsOf = ({ id, does }: (typeof records)[number]): Submission[] => [
+            ...(does === 'report' ? [] : [message(`m${id}`, { sentAt: now - id * 60_000 })]),
+            ...(does === 'message' ? [] : [report(`m${id}`)]),
+          ];
+          const recording = records.map(async one => {
+            const done = await record(pick(stores, one.store), submissionsOf(one), { account: own });
+            expect(done.rejected).toEqual([]);
+            recorded += done.recorded;
+          });
+          for (const { id, does } of records) {
+            if (does !== 'report') messaged.add(id);
+            if (does !== 'message') reported.add(id);
+          }
+          const folding = (async () => {
+            if (isSealed) await seal();
+            for (const ending of endings) {
+              const broken = fold(keysAtOnce, ending).catch(error => expect(error).toBeInstanceOf(Broken));
+              await Promise.all([broken, fold(keysAtOnce)]);
+            }
+          })();
+          await Promise.all([...recording, folding]);
+          for (const one of stores) {
+            const all = (await one.find(query({ account: own }))).logs;
+            const known = [...messaged].sort((a, b) => a - b);
+            expect(idsOf(all)).toEqual(known.map(id => `m${id}`));
+            const messageId = ids(20);
+            const byId = (await one.find(query({ account: own, filter: { messageId } }))).logs;
+            expect(byId).toEqual(all);
+            for (const log of all) {
+              const { timeline, log: found } = (await one.history(own, log.messageId, horizon)) ?? {};
+              expect(found).toEqual(log);
+              expect(timeline).toHaveLength(reported.has(Number(log.messageId.slice(1))) ? 2 : 1);
+            }
+          }
+        }
+        expect(recorded).toBe(messaged.size);
+      };
+      await fc.assert(fc.asyncProperty(fc.array(anyRound, { minLength: 2, maxLength: 4 }), property), {
+        numRuns: runs(24),
+      });
+      await fold();
+    }),
 );
 
 test.skipIf(isGiven)('recordings of a closed generation → small, and whoever follows or counts is told the same', () =>

@@ -1,5 +1,6 @@
 import type { EpochMs } from '../../../src/domain/message.ts';
 import { migrate } from '../../../src/postgres/migrate.ts';
+import type { Session } from '../../../src/postgres/session.ts';
 import { Database } from '../../../src/store/postgres/log/database.ts';
 import { Generations } from '../../../src/store/postgres/log/generations.ts';
 import { Partitions } from '../../../src/store/postgres/log/partitions.ts';
@@ -12,6 +13,38 @@ import { PostgresDatabase } from './database.ts';
 
 type Place = { readonly server: DatabaseServer; readonly url: string; readonly schema: string };
 
+/** When a piece of upkeep ends, as if its process did: with which statement, and whether that was carried out. */
+export type Ending = { readonly statement: number; readonly isDone: boolean };
+
+/** Whose upkeep can be broken off at any statement. */
+class MortalDatabase extends Database {
+  ending: Ending | undefined;
+
+  override apart<T>(msMax: number, work: (session: Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { ending } = this;
+    let asked = 0;
+    const mortally = async <R>(ask: () => Promise<R>): Promise<R> => {
+      const isLast = ending !== undefined && asked++ >= ending.statement;
+      if (isLast && !ending.isDone) throw new Broken();
+      const answer = await ask();
+      if (isLast) throw new Broken();
+      return answer;
+    };
+    const mortal = (session: Session): Session => ({
+      query: (statement, values) => mortally(() => session.query(statement, values)),
+      run: text => mortally(() => session.run(text)),
+    });
+    return super.apart(msMax, session => work(mortal(session)), signal);
+  }
+}
+
+/** Upkeep was broken off. */
+export class Broken extends Error {
+  constructor() {
+    super('broken off');
+  }
+}
+
 /** Seals as an operator would never have it: everything, whenever it is told to. */
 export async function openSealer({ server, url, schema }: Place, observer: StoreObserver) {
   await migrate({ url, schema }, () => {});
@@ -20,14 +53,18 @@ export async function openSealer({ server, url, schema }: Place, observer: Store
     url,
   );
   const pools = { readersMax: 1, recordersMax: 1, statementTimeoutMs: 60_000, answerMsMax: 30_000 };
-  const database = new Database({ url, schema, ...pools, observer });
+  const database = new MortalDatabase({ url, schema, ...pools, observer });
   const partitions = new Partitions(database, 3_600_000, one => observer.note(one));
   const generations = new Generations(database, 0);
   return {
-    /** The keys of all that was recorded. */
-    fold: async (): Promise<number> => {
+    /** The keys of all that was recorded, some at once. */
+    fold: async (keysAtOnce?: number, ending?: Ending): Promise<number> => {
       await generations.advanceIfDue();
-      return foldKeys(database, { closedMs: 0, seenMs: 0 }, new AbortController().signal);
+      database.ending = ending;
+      const options = { closedMs: 0, seenMs: 0, ...(keysAtOnce !== undefined && { keysAtOnce }) };
+      return foldKeys(database, options, new AbortController().signal).finally(() => {
+        database.ending = undefined;
+      });
     },
     seal: (since?: EpochMs): Promise<SealingOutcome> =>
       new Sealer(database, partitions, { announceMs: 0, messagesMin: 1 }).sealBefore(Number.MAX_SAFE_INTEGER, since),
@@ -39,7 +76,7 @@ export type Sealed = {
   readonly database: PostgresDatabase;
   readonly store: Store;
   readonly seal: () => Promise<unknown>;
-  readonly fold: () => Promise<number>;
+  readonly fold: (keysAtOnce?: number, ending?: Ending) => Promise<number>;
 };
 
 /** Works on a database of its own, and has it sealed, and its keys folded, whenever that is asked for. */

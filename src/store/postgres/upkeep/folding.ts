@@ -9,7 +9,6 @@ import { packRecordings } from './past-recordings.ts';
 
 /** One step. */
 const statementMsMax = 60_000;
-/** Keys that are folded by one statement. */
 const keysAtOnce = 64 * foldedKeysMax;
 /** For how long folded keys have been there before the others go: longer than any transaction goes on that cannot see them. */
 const seenMs = 5 * 60_000;
@@ -18,6 +17,8 @@ export type FoldingOptions = {
   /** How long a generation has been closed before its keys are folded. */
   readonly closedMs: number;
   readonly seenMs?: number;
+  /** How many keys are folded by one statement. */
+  readonly keysAtOnce?: number;
 };
 
 /**
@@ -33,7 +34,7 @@ export async function foldKeys(database: Database, options: FoldingOptions, stop
     // Who reads looks for folded keys where anything may be in blocks.
     if (!truth(mine) || (await session.query('SELECT FROM sealing')).length === 0) return;
     for (const [number] of await session.query(closed('g.folded_at IS NULL'), [options.closedMs]))
-      count += await foldGeneration(session, integer(number), stopping);
+      count += await foldGeneration(session, integer(number), options.keysAtOnce ?? keysAtOnce, stopping);
     for (const [number] of await session.query(closed(`g.folded_at <= ${before}`), [options.seenMs ?? seenMs]))
       await dropKeys(session, integer(number));
     for (const [number] of await session.query(closed('g.folded_at IS NOT NULL'), [options.closedMs]))
@@ -49,16 +50,22 @@ export async function foldKeys(database: Database, options: FoldingOptions, stop
 
 const before = `clock_timestamp() - $1 * interval '1 millisecond'`;
 
-/** The generations that ended so long ago, oldest first. */
-const closed = (which: string) => `SELECT g.number FROM generation g JOIN generation n ON n.number = g.number + 1
-  WHERE n.begun_at <= ${before} AND ${which} ORDER BY g.number`;
+/** The generations that ended so long ago, oldest first. The one that came next may have been dropped before. */
+const closed = (which: string) => `SELECT g.number FROM generation g
+  WHERE (SELECT n.begun_at FROM generation n WHERE n.number > g.number ORDER BY n.number LIMIT 1) <= ${before}
+    AND ${which} ORDER BY g.number`;
 
-async function foldGeneration(session: Session, generation: number, stopping: AbortSignal): Promise<number> {
+async function foldGeneration(
+  session: Session,
+  generation: number,
+  atOnce: number,
+  stopping: AbortSignal,
+): Promise<number> {
   let count = 0;
   for (let behind = await newestFolded(session, generation); !stopping.aborted; ) {
-    const [[folded] = []] = await session.query(nextFolded, [generation, ...behind]);
+    const [[folded] = []] = await session.query(nextFolded, [generation, ...behind, atOnce]);
     count += integer(folded);
-    if (integer(folded) < keysAtOnce) {
+    if (integer(folded) < atOnce) {
       await tell(session, generation);
       break;
     }
@@ -85,7 +92,7 @@ const nextFolded: Statement = {
       FROM (
         SELECT k.account_id, k.message_id, k.sent_at, k.number FROM message_key k
         WHERE k.generation = $1 AND (k.account_id, k.message_id) > ($2, $3)
-        ORDER BY k.account_id, k.message_id LIMIT ${keysAtOnce}
+        ORDER BY k.account_id, k.message_id LIMIT $4
       ) k
     ), made AS (
       INSERT INTO folded_key (generation, account_id, last_id, hashes, sent_ats, numbers)

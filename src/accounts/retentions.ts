@@ -1,4 +1,5 @@
 import type { AccountId, EpochMs } from '../domain/message.ts';
+import { Slices } from '../slices.ts';
 import type { AccountRows } from './rows.ts';
 
 /** What a change of an account's retention takes to hold. */
@@ -12,12 +13,17 @@ export class Retentions {
   readonly #commonMs: number;
   readonly #failed: (error: unknown) => void;
   #own: ReadonlyMap<AccountId, number> = new Map();
+  #shortestMs: number;
+  /** How often they were asked for, and which of these answers holds: of two that are read side by side, the later. */
+  #reads = 0;
+  #heldRead = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /** `failed` is told when the times cannot be read any more: those that were known hold meanwhile. */
   constructor(rows: Pick<AccountRows, 'retentions'>, commonMs: number, failed: (error: unknown) => void) {
     this.#rows = rows;
     this.#commonMs = commonMs;
+    this.#shortestMs = commonMs;
     this.#failed = failed;
   }
 
@@ -50,21 +56,56 @@ export class Retentions {
   }
 
   async #read(mayRemember: boolean): Promise<void> {
-    this.#own = await this.#rows.retentions(mayRemember);
+    const read = ++this.#reads;
+    const own = await this.#rows.retentions(mayRemember);
+    if (read < this.#heldRead) return;
+    this.#heldRead = read;
+    if (own === this.#own) return;
+    this.#own = own;
+    // Until all were looked at it may be less than it is, and never more.
+    const slices = new Slices();
+    let shortestMs = this.#commonMs;
+    for (const keptMs of own.values()) {
+      shortestMs = Math.min(shortestMs, keptMs);
+      this.#shortestMs = Math.min(this.#shortestMs, keptMs);
+      const pause = slices.pause();
+      if (pause !== undefined) await pause;
+    }
+    if (own === this.#own) this.#shortestMs = shortestMs;
   }
 
   /** Of an account, in milliseconds. */
   readonly of = (account: AccountId): number => this.#own.get(account) ?? this.#commonMs;
 
   /** Of the account that keeps its own shortest, in milliseconds. */
-  readonly shortestMs = (): number =>
-    this.#own.values().reduce((least, keptMs) => Math.min(least, keptMs), this.#commonMs);
+  readonly shortestMs = (): number => this.#shortestMs;
 
   /** Before which moment messages are past: of accounts with a time of their own, and of all others. */
-  horizons(now: EpochMs): { readonly others: EpochMs; readonly own: ReadonlyMap<AccountId, EpochMs> } {
-    return {
-      others: now - this.#commonMs,
-      own: new Map(Array.from(this.#own, ([account, keptMs]) => [account, now - keptMs])),
-    };
+  horizons(now: EpochMs): { readonly others: EpochMs; readonly own: OwnMoments } {
+    return { others: now - this.#commonMs, own: new OwnMoments(this.#own, now) };
+  }
+}
+
+/** What is past, reckoned as it is asked for: of a hundred thousand accounts it would take a long piece of the thread. */
+class OwnMoments {
+  readonly #keptMs: ReadonlyMap<AccountId, number>;
+  readonly #now: EpochMs;
+
+  constructor(keptMs: ReadonlyMap<AccountId, number>, now: EpochMs) {
+    this.#keptMs = keptMs;
+    this.#now = now;
+  }
+
+  get size(): number {
+    return this.#keptMs.size;
+  }
+
+  get(account: AccountId): EpochMs | undefined {
+    const keptMs = this.#keptMs.get(account);
+    return keptMs === undefined ? undefined : this.#now - keptMs;
+  }
+
+  *[Symbol.iterator](): Generator<readonly [account: AccountId, before: EpochMs]> {
+    for (const [account, keptMs] of this.#keptMs) yield [account, this.#now - keptMs];
   }
 }

@@ -3,6 +3,9 @@ import { Refused } from '../failures.ts';
 import { type Principal, type Scope, scopes } from './authenticator.ts';
 import type { Use } from './uses.ts';
 
+/** Rows that are read in one piece, where there may be as many as accounts. */
+export const retentionsAtOnce = 1000;
+
 /** Something the operator can put right; `message` is one line that says what. */
 export class AccountsError extends Refused {
   override name = 'AccountsError';

@@ -12,6 +12,7 @@ import type {
 import type { Summary, SummaryRange } from '../domain/summary.ts';
 import type { LogForm } from '../wire/text/log-text.ts';
 import type { Dropping } from './dropping.ts';
+import type { OwnHorizons } from './horizons.ts';
 import type { Outcomes } from './outcomes.ts';
 
 export type { Dropping } from './dropping.ts';
@@ -101,13 +102,13 @@ export interface Store {
    * its moment there. What lies together with something that is kept stays until that goes, and does not show: queries
    * come with their account's own `sentSince`. Costs the same for a thousand messages as for a hundred million.
    */
-  dropBefore(sentAt: EpochMs, own?: ReadonlyMap<AccountId, EpochMs>): Promise<void>;
+  dropBefore(sentAt: EpochMs, own?: OwnHorizons): Promise<void>;
 
   /**
    * How many messages `dropBefore` would drop, give or take what lies together with others, of all that were sent before
    * `sentUntil`: what was recorded by a clock that is ahead says nothing of what was there before.
    */
-  wouldDrop(sentAt: EpochMs, own?: ReadonlyMap<AccountId, EpochMs>, sentUntil?: EpochMs): Promise<Dropping>;
+  wouldDrop(sentAt: EpochMs, own?: OwnHorizons, sentUntil?: EpochMs): Promise<Dropping>;
 
   /**
    * The accounts that messages are of, a part of the log after the other: each comes as often as parts have it. Those of the

@@ -27,6 +27,7 @@ import { bucketOf, completeSummary, type Summary } from '../../src/domain/summar
 import { SummaryCell } from '../../src/domain/summary-cell.ts';
 import { limits } from '../../src/limits.ts';
 import { DroppingSum } from '../../src/store/dropping.ts';
+import type { OwnHorizons } from '../../src/store/horizons.ts';
 import {
   type Bookmark,
   type Change,
@@ -215,11 +216,7 @@ export class MemoryStore implements Store {
     };
   }
 
-  async wouldDrop(
-    sentAt: EpochMs,
-    own: ReadonlyMap<AccountId, EpochMs> = new Map(),
-    sentUntil: EpochMs = Infinity,
-  ): Promise<Dropping> {
+  async wouldDrop(sentAt: EpochMs, own: OwnHorizons = new Map(), sentUntil: EpochMs = Infinity): Promise<Dropping> {
     await this.#admit();
     const sum = new DroppingSum();
     for (const [id, { rows }] of this.#contents.accounts) {
@@ -230,7 +227,7 @@ export class MemoryStore implements Store {
     return sum.total();
   }
 
-  async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {
+  async dropBefore(sentAt: EpochMs, own: OwnHorizons = new Map()): Promise<void> {
     await this.#admit();
     for (const [id, account] of this.#contents.accounts) {
       const before = own.get(id) ?? sentAt;

@@ -3,6 +3,7 @@ import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts
 import type { Summary } from '../../domain/summary.ts';
 import { limits } from '../../limits.ts';
 import type { LogForm } from '../../wire/text/log-text.ts';
+import { horizonsOf, type OwnHorizons } from '../horizons.ts';
 import { type Load, loadOf, QueueRoom } from '../queue-room.ts';
 import {
   type Changes,
@@ -241,19 +242,15 @@ class SqliteStore implements Store {
     };
   }
 
-  async wouldDrop(
-    sentAt: EpochMs,
-    own: ReadonlyMap<AccountId, EpochMs> = new Map(),
-    sentUntil: EpochMs = Infinity,
-  ): Promise<Dropping> {
+  async wouldDrop(sentAt: EpochMs, own: OwnHorizons = new Map(), sentUntil: EpochMs = Infinity): Promise<Dropping> {
     this.#refuseWhenClosed();
-    return this.#catalog.wouldDrop({ others: sentAt, own }, sentUntil);
+    return this.#catalog.wouldDrop(await horizonsOf(sentAt, own), sentUntil);
   }
 
-  async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {
+  async dropBefore(sentAt: EpochMs, own: OwnHorizons = new Map()): Promise<void> {
     this.#refuseWhenClosed();
     this.#catalog.folder.refuseMoved();
-    const horizons = { others: sentAt, own };
+    const horizons = await horizonsOf(sentAt, own);
     await this.#writer.ask(id => ({ type: 'rotate', id, horizons }));
     // What was in the way of recording may be gone: whoever records next finds out.
     if (await this.#catalog.dropBefore(horizons)) this.#writeFailure = undefined;

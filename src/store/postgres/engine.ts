@@ -7,6 +7,7 @@ import { migrate, schemaName } from '../../postgres/migrate.ts';
 import { Turns } from '../../turns.ts';
 import { UnderWay } from '../../under-way.ts';
 import type { LogForm } from '../../wire/text/log-text.ts';
+import { horizonsOf, type OwnHorizons } from '../horizons.ts';
 import {
   type AwayPart,
   type Changes,
@@ -30,6 +31,7 @@ import { Layouts } from './layout/layouts.ts';
 import { Database } from './log/database.ts';
 import { Generations } from './log/generations.ts';
 import { Partitions } from './log/partitions.ts';
+import { Past } from './log/past.ts';
 import { Watermark } from './log/watermark.ts';
 import type { PostgresStoreOptions } from './options.ts';
 import { LongContents } from './read/long-contents.ts';
@@ -316,23 +318,18 @@ class PostgresStore implements Store {
     return figures;
   }
 
-  async wouldDrop(
-    sentAt: EpochMs,
-    own: ReadonlyMap<AccountId, EpochMs> = new Map(),
-    sentUntil: EpochMs = Infinity,
-  ): Promise<Dropping> {
+  async wouldDrop(sentAt: EpochMs, own: OwnHorizons = new Map(), sentUntil: EpochMs = Infinity): Promise<Dropping> {
     this.#refuseWhenClosed();
     const placement = await this.#layouts.refresh();
-    const slices = [...own].flatMap(([account, before]) =>
-      placement.slicesOf(account).map(slice => [slice, before] as const),
-    );
-    return this.#figures.before(sentAt, slices, sentUntil);
+    const past = await Past.of(await horizonsOf(sentAt, own), account => placement.slicesOf(account));
+    return this.#figures.before(past, sentUntil);
   }
 
-  async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {
+  async dropBefore(sentAt: EpochMs, own: OwnHorizons = new Map()): Promise<void> {
     this.#refuseWhenClosed();
-    await dropPast(this.#places, { others: sentAt, own });
-    this.#database.damage.forgetBefore(Math.min(sentAt, ...own.values()));
+    const horizons = await horizonsOf(sentAt, own);
+    await dropPast(this.#places, horizons);
+    this.#database.damage.forgetBefore(horizons.earliest);
   }
 
   async *accounts(): AsyncGenerator<Iterable<AccountId>> {

@@ -4,6 +4,7 @@ import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { newSharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
 import { Catalog } from '../../../src/store/embedded/upkeep/catalog.ts';
+import { horizonsOf } from '../../../src/store/horizons.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 test('one file of many that are dropped cannot be removed → told once all others are, and waited for as long', async () => {
@@ -27,7 +28,7 @@ test('one file of many that are dropped cannot be removed → told once all othe
   );
   for (const id of [1, 2]) catalog.add(newSharedSegment(id, 1, 1), undefined, 'sealed');
   const told: string[] = [];
-  const dropping = catalog.dropBefore({ others: 1000, own: new Map() }).catch(error => told.push(String(error)));
+  const dropping = catalog.dropBefore(await horizonsOf(1000, new Map())).catch(error => told.push(String(error)));
   while (catalog.entries().length > 0) await setImmediate();
   const closing = catalog.removed().then(() => told.push('closed'));
   for (let turn = 0; turn < 5; turn++) await setImmediate();

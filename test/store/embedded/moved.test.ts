@@ -9,6 +9,7 @@ import { packBatch } from '../../../src/store/embedded/segment/packed-batch.ts';
 import { newSharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
 import type { SealerReply, SealerRequest, ThreadData } from '../../../src/store/embedded/threads/messages.ts';
 import { Thread } from '../../../src/store/embedded/threads/thread.ts';
+import { horizonsOf } from '../../../src/store/horizons.ts';
 import { type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import {
   hourMs,
@@ -144,7 +145,7 @@ test('a writer whose log was replaced → closes no segment for its age or for a
   renameSync(dataDir, moved);
   cpSync(other, dataDir, { recursive: true });
   const before = contentsOf(dataDir);
-  const horizons = { others: now + hourMs, own: new Map() };
+  const horizons = await horizonsOf(now + hourMs, new Map());
   expect(() => writer.rotateIfDue(now + 2 * hourMs)).toThrow(StoreUnavailable);
   expect(() => writer.retire(now, horizons)).toThrow(StoreUnavailable);
   expect(() => writer.fill(1)).toThrow(StoreUnavailable);

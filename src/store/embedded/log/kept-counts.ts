@@ -1,6 +1,6 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { minuteMs, minuteOf } from '../../../domain/summary.ts';
-import { type Horizons, latestOf } from '../../horizons.ts';
+import { type Horizons, ownHorizons } from '../../horizons.ts';
 import type { SummaryQuery } from '../../store.ts';
 import { isOutage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
@@ -54,8 +54,8 @@ export class KeptCounts {
 
   /** What is past retention may be dropped from now on: the sums of its time, account by account, then lack it. */
   retire(horizons: Horizons, segments: readonly SharedSegment[]): void {
-    if (!segments.some(segment => extentOf(segment) < latestOf(horizons))) return;
-    const own = new Map(Array.from(horizons.own, ([account, before]) => [account, minuteAfter(before)]));
+    if (!segments.some(segment => extentOf(segment) < horizons.latest)) return;
+    const own = new Map(Array.from(ownHorizons(horizons), ([account, before]) => [account, minuteAfter(before)]));
     this.#trusting(this.#log.trust.retired(minuteAfter(horizons.others), own), this.#log.setAside);
   }
 

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { type Arrival, type Outcome, type Reported, recordOne, reportOn } from '../../../domain/acceptance.ts';
 import type { AccountId, EpochMs, Submission } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
-import { earliestOf, type Horizons } from '../../horizons.ts';
+import type { Horizons } from '../../horizons.ts';
 import type { Rejection } from '../../store.ts';
 import { guardSegment } from '../files/damage.ts';
 import { holdingOf } from '../log/holdings.ts';
@@ -180,7 +180,7 @@ export class Writer {
     this.#kept.retire(horizons, this.#known.segments());
     const { log } = this.#options;
     const { ledgerLostAt = Infinity } = log;
-    if (ledgerLostAt + limits.futureSkewMs <= earliestOf(horizons)) log.ledgerToldLongEnough();
+    if (ledgerLostAt + limits.futureSkewMs <= horizons.earliest) log.ledgerToldLongEnough();
   }
 
   /** Closes the youngest segment for writing when it is older than it may be, or wholly past. */

@@ -1,5 +1,6 @@
 import type { EpochMs } from '../../../domain/message.ts';
-import { earliestOf, type Horizons, horizonOf, latestOf } from '../../horizons.ts';
+import { Slices } from '../../../slices.ts';
+import { type Horizons, horizonOf } from '../../horizons.ts';
 import { maxSentAt, reportedUntil, type SharedSegment } from './shared-segment.ts';
 
 /** Of each account in a segment, side by side. */
@@ -14,10 +15,16 @@ export type Extents = {
 /** Whether nothing of a segment is kept any more, where that follows from the whole of it; else its accounts must tell. */
 export function isPastAsWhole(shared: SharedSegment, horizons: Horizons): boolean | undefined {
   const until = Math.max(maxSentAt(shared), reportedUntil(shared));
-  if (until < earliestOf(horizons)) return true;
-  return until >= latestOf(horizons) ? false : undefined;
+  if (until < horizons.earliest) return true;
+  return until >= horizons.latest ? false : undefined;
 }
 
-export function isPastForAll({ accounts, until }: Extents, horizons: Horizons): boolean {
-  return accounts.every((account, at) => (until[at] ?? Infinity) < horizonOf(horizons, account));
+export async function isPastForAll({ accounts, until }: Extents, horizons: Horizons): Promise<boolean> {
+  const slices = new Slices();
+  for (const [at, account] of accounts.entries()) {
+    if ((until[at] ?? Infinity) >= horizonOf(horizons, account)) return false;
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
+  }
+  return true;
 }

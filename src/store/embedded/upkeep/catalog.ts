@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import { Slices } from '../../../slices.ts';
 import { DroppingSum } from '../../dropping.ts';
-import { earliestOf, type Horizons, horizonOf } from '../../horizons.ts';
+import { type Horizons, horizonOf } from '../../horizons.ts';
 import type { Dropping, StoreObserver } from '../../store.ts';
 import { isOutage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
@@ -150,15 +151,19 @@ export class Catalog {
   /** How many messages are in segments that hold nothing which any account keeps, of all that have any sent before a moment. */
   async wouldDrop(horizons: Horizons, sentUntil: EpochMs): Promise<Dropping> {
     const sum = new DroppingSum();
+    const slices = new Slices();
     for (const entry of this.entries().filter(({ shared }) => minSentAt(shared) < sentUntil)) {
       const isPast = await this.#isPast(entry, horizons);
       // Where all keep theirs equally long, no account need be looked at.
-      const extents = horizons.own.size === 0 ? undefined : await this.#extentsOf(entry);
+      const extents = horizons.accounts.length === 0 ? undefined : await this.#extentsOf(entry);
       if (extents === undefined)
         sum.add(horizons.others, messagesIn(entry.shared) - lossesIn(entry.shared).lostMessages, isPast);
       else
-        for (const [at, account] of extents.accounts.entries())
+        for (const [at, account] of extents.accounts.entries()) {
           sum.add(horizonOf(horizons, account), extents.messages[at] ?? 0, isPast);
+          const pause = slices.pause();
+          if (pause !== undefined) await pause;
+        }
     }
     return sum.total();
   }
@@ -166,7 +171,7 @@ export class Catalog {
   /** Unlinks the segments that hold nothing which any account keeps, neither messages nor reports on messages; whether there were any. */
   async dropBefore(horizons: Horizons): Promise<boolean> {
     this.folder.refuseMoved();
-    this.damaged = this.damaged.filter(({ lostBefore = Infinity }) => lostBefore > earliestOf(horizons));
+    this.damaged = this.damaged.filter(({ lostBefore = Infinity }) => lostBefore > horizons.earliest);
     for (let hasDropped = false; ; ) {
       // Asked for before anything is waited for: the last seal may come meanwhile.
       const sealed = this.nextSealed();

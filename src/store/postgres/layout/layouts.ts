@@ -194,5 +194,9 @@ async function layoutsIn(session: Pick<Database, 'read'>): Promise<LayoutsThere>
 
 /** Forgets layouts whose messages are all past. */
 export async function forgetLayouts(session: Session, past: Past): Promise<void> {
-  await past.forget(session, 'layout', moment => `newest_sent_at < ${moment}`);
+  await past.forget(session, {
+    table: 'layout',
+    before: moment => `newest_sent_at < ${moment}`,
+    until: 'newest_sent_at',
+  });
 }

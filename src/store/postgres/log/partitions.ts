@@ -157,7 +157,7 @@ export class Partitions {
     for (const parent of [...parents, blockParent] as const)
       for (const { name, phase } of await childrenOf(session, parent)) {
         const range = rangeNamed(parent, name);
-        if (range === undefined || phase !== 'attached' || range.to > past.latest) continue;
+        if (range === undefined || phase !== 'attached' || range.to > past.horizons.latest) continue;
         if (keptHours.some(hour => hour < range.to && hour + hourMs > range.from)) continue;
         await dropAtOnce(session, name, async () => !(await past.keepsAny(session, name, range.to)));
       }

@@ -3,8 +3,8 @@ import { bigints } from '../../../postgres/arrays.ts';
 import { integer, truth } from '../../../postgres/cells.ts';
 import type { Dropping, StoreStats } from '../../store.ts';
 import type { Database } from '../log/database.ts';
+import type { Past } from '../log/past.ts';
 import { columnMs } from '../rows/column-ms.ts';
-import type { Slice } from '../rows/slices.ts';
 import { allSummedUntil, notSummed, notSummedFrom } from './not-summed.ts';
 import type { Totals } from './totals.ts';
 
@@ -36,11 +36,7 @@ export class Figures {
   }
 
   /** How many messages were sent before, of all that were before another moment: an hour counts as its newest. */
-  async before(
-    sentAt: EpochMs,
-    own: readonly (readonly [slice: Slice, before: EpochMs])[],
-    sentUntil: EpochMs,
-  ): Promise<Dropping> {
+  async before({ horizons }: Past, sentUntil: EpochMs): Promise<Dropping> {
     const late = notSummed(await allSummedUntil(this.#database));
     const [[past, all, losesMost] = []] = await this.#database.read(
       {
@@ -60,12 +56,7 @@ export class Figures {
             GROUP BY coalesce(o.before, $1)
           ) g (past, messages)`,
       },
-      [
-        columnMs(sentAt),
-        bigints(own.map(([slice]) => slice)),
-        bigints(own.map(([, before]) => columnMs(before))),
-        columnMs(sentUntil),
-      ],
+      [horizons.others, bigints([...horizons.accounts]), bigints([...horizons.own]), columnMs(sentUntil)],
     );
     return { past: integer(past), all: integer(all), losesMost: truth(losesMost) };
   }

@@ -8,7 +8,7 @@ import { lockKey } from '../../../postgres/locks.ts';
 import type { Session, Statement } from '../../../postgres/session.ts';
 import { type StoreObserver, StoreUnavailable } from '../../store.ts';
 import type { Database } from '../log/database.ts';
-import type { Past } from '../log/past.ts';
+import type { Expiring, Past } from '../log/past.ts';
 import type { Watermark } from '../log/watermark.ts';
 import { type Minute, readMinutes } from '../rows/minutes.ts';
 import { ofAccount } from '../schema/citus.ts';
@@ -106,19 +106,33 @@ export class Sums {
 
   /** Counts what is wholly past no more. */
   async forgetPast(past: Past): Promise<void> {
-    await this.#database.transaction(alone, async session => {
-      for (const { where, values } of past.conditions(moment => `newest_sent_at < ${moment} AND hour < ${moment}`)) {
+    const { earliest } = past.horizons;
+    for await (const { where, values } of past.rows(this.#database, expiringTally))
+      await this.#database.transaction(alone, async session => {
         const forgotten = await session.query(
           `SELECT generation, hour, sum(messages)::bigint, sum(reports)::bigint FROM tally WHERE ${where} GROUP BY 1, 2`,
           values,
         );
         await session.query(`DELETE FROM tally WHERE ${where}`, values);
-        await takeOff(session, forgotten, past.earliest);
-      }
-      await past.forget(session, 'cell', moment => `begins_at + span_ms <= ${moment}`);
-    });
+        await takeOff(session, forgotten, earliest);
+      });
+    await this.#database.transaction(alone, session => takeOff(session, [], earliest));
+    for await (const { where, values } of past.rows(this.#database, expiringCells))
+      await this.#database.transaction(alone, session => session.query(`DELETE FROM cell WHERE ${where}`, values));
   }
 }
+
+const expiringTally: Expiring = {
+  table: 'tally',
+  before: moment => `newest_sent_at < ${moment} AND hour < ${moment}`,
+  until: 'greatest(newest_sent_at, hour)',
+};
+
+const expiringCells: Expiring = {
+  table: 'cell',
+  before: moment => `begins_at + span_ms <= ${moment}`,
+  until: 'begins_at + span_ms - 1',
+};
 
 const newAllSummed: Statement = {
   name: 'new all summed',

@@ -34,13 +34,13 @@ export function dropPast(
     const [[mine] = []] = await session.query(`SELECT pg_try_advisory_lock(${lockKey('dropping')})`);
     if (!truth(mine)) return;
     const placement = await layouts.refresh();
-    const past = new Past(horizons, account => placement.slicesOf(account));
-    await partitions.dropBefore(session, past.earliest);
+    const past = await Past.of(horizons, account => placement.slicesOf(account));
+    await partitions.dropBefore(session, past.horizons.earliest);
     await totals.advance(session, await sums.addUpAll());
     await sums.forgetPast(past);
-    if (horizons.own.size > 0)
-      await partitions.dropUnkept(session, past, await totals.hoursBefore(past.latest), hourMs);
+    if (horizons.accounts.length > 0)
+      await partitions.dropUnkept(session, past, await totals.hoursBefore(past.horizons.latest), hourMs);
     await generations.dropEmpty(session);
-    await forgetLayouts(session, new Past(horizons, account => [account]));
+    await forgetLayouts(session, await Past.of(horizons, account => [account]));
   });
 }

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Submission } from '../../../src/domain/message.ts';
 import { summaryRange } from '../../../src/domain/summary.ts';
+import { migrate } from '../../../src/postgres/migrate.ts';
+import { migrations } from '../../../src/postgres/migrations.ts';
 import { spreadAccount } from '../../../src/store/postgres/layout/spreading.ts';
 import { sliceIndexOf } from '../../../src/store/postgres/rows/slices.ts';
 import { type DatabaseServer, databaseServer, isGiven } from '../../support/database-server.ts';
@@ -82,6 +84,32 @@ test.skipIf(isGiven)(
     }),
 );
 
+test.skipIf(isGiven)(
+  'a database of before that holds sealed messages → is taken over, folded, and refused to older ones',
+  () =>
+    withSealed(async ({ database, store, seal, fold }) => {
+      await recordAll(store, spreadOut(40));
+      await seal();
+      await store.close();
+      await database.query('DROP TABLE sentlog.folded_key; ALTER TABLE sentlog.generation DROP COLUMN folded_at');
+      const before = migrations.slice(
+        0,
+        migrations.findIndex(({ name }) => name === 'folded keys'),
+      );
+      await database.query(`DELETE FROM sentlog.migration WHERE number > ${before.length}`);
+      const target = { url: database.url, schema: 'sentlog' };
+      const stores = await database.openSeveral(2);
+      const older = () => migrate(target, () => {}, before);
+      expect(await older()).toEqual([]);
+      await fold();
+      expect(await keysHeld(database)).toEqual([0, 1]);
+      await expect(older()).rejects.toThrow(/migrated by a newer sentlog/);
+      const again = [...spreadOut(40), ...ids(40).map(report)];
+      expect(await record(pick(stores, 0), again)).toEqual(outcome({ updated: 40, unchanged: 40 }));
+      expect(await record(pick(stores, 1), again)).toEqual(outcome({ unchanged: 80 }));
+    }),
+);
+
 test.skipIf(isGiven)('two ids have one hash → each is its own message', () =>
   withSealed(async ({ database, store, seal, fold }) => {
     await recordAll(store, [message('m5'), message('m6', { sentAt: now - 1 })]);
@@ -130,6 +158,30 @@ test.skipIf(isGiven)('an older layout has a message with the hash of an id → t
     await haveHashOf(free);
     expect(await record(store, [message(free), report(free)])).toEqual(outcome({ recorded: 1, updated: 1 }));
     expect(await record(store, [message(free), report(free)])).toEqual(outcome({ unchanged: 2 }));
+  }),
+);
+
+test.skipIf(isGiven)('retention drops one generation → its ids are free, and others are known and folded', () =>
+  withSealed(async ({ database, store, seal, fold }) => {
+    const advance = () => expect(fold(1, { statement: 0, isDone: false })).rejects.toThrow(Broken);
+    const [late, early] = [ids(40).slice(0, 20), ids(40).slice(20)];
+    const sent = (of: readonly string[], sentAt: number) => of.map(id => message(id, { sentAt }));
+    await recordAll(store, sent(late, now));
+    await advance();
+    await recordAll(store, sent(early, now - 9 * hourMs));
+    await advance();
+    await recordAll(store, [message('last', { sentAt: now })]);
+    await advance();
+    await seal();
+    for (const isFolded of [false, true]) {
+      await store.dropBefore(now - 5 * hourMs);
+      expect(idsOf((await store.find(query({ filter: { messageId: ids(40) } }))).logs)).toEqual(late.toReversed());
+      expect(await record(store, sent(late, now))).toEqual(outcome({ unchanged: 20 }));
+      await fold();
+      if (!isFolded) expect(await keysHeld(database)).toEqual([0, 2]);
+      else await recordAll(store, sent(early, now));
+    }
+    expect(await record(store, [...late, ...early].map(report))).toEqual(outcome({ updated: 40 }));
   }),
 );
 

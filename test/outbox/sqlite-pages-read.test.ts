@@ -38,7 +38,7 @@ function pagesRead(folder: string, messages: number): Readonly<Record<string, nu
       const messageId = newMessageId();
       const kept = JSON.stringify({ messageId, sender, contentJson: '{"type":"TEXT","text":"hello"}' });
       const added = [messageId, sender, `${people++}`, 0, now, now + 3_600_000, null, kept, null, null] as const;
-      queue.add({ account, messages: [added], now });
+      queue.add({ account, texts: [JSON.stringify([added])], now });
     }
   };
   db.exec('BEGIN');

@@ -45,7 +45,7 @@ async function send({ principal, request, lost }: Call, deps: Deps, { closing, l
     // Of a long body the messages take their time to be read, too.
     lost.throwIfAborted();
     const accepted = await deps.sending.accept(principal.account.id, bound(messages, principal.binding));
-    return sendAnswer(bulkId, accepted);
+    return await sendAnswer(bulkId, accepted);
   } finally {
     hold.release();
   }

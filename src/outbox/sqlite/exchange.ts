@@ -7,16 +7,19 @@ import type { AddedMessage, AddedMessages, ClaimedRow } from './messages.ts';
 
 /** What is asked of the thread that holds the file, and what it answers, as they go between threads: see `AddedMessage`. */
 
+/** A message may have 64 KiB. */
+const messagesAtOnce = 20;
+
 /** Gives way in between: one batch may have ten thousand messages, and megabytes of contents. */
 export async function addedOf({ account, messages, now }: AddBatch): Promise<AddedMessages> {
-  const added: AddedMessage[] = [];
+  const texts: string[] = [];
   const slices = new Slices();
-  for (const one of messages) {
-    added.push(addedMessage(one));
+  for (let from = 0; from < messages.length; from += messagesAtOnce) {
+    texts.push(JSON.stringify(messages.slice(from, from + messagesAtOnce).map(addedMessage)));
     const pause = slices.pause();
     if (pause !== undefined) await pause;
   }
-  return { account, messages: added, now };
+  return { account, texts, now };
 }
 
 function addedMessage({ lane, price, end, ...message }: NewMessage): AddedMessage {
@@ -33,6 +36,11 @@ function addedMessage({ lane, price, end, ...message }: NewMessage): AddedMessag
     end?.statusKey ?? null,
     end?.errorKey ?? null,
   ];
+}
+
+/** This process wrote them. */
+export function addedIn(text: string): readonly AddedMessage[] {
+  return JSON.parse(text);
 }
 
 export function claimedIn(wants: readonly Want[], answers: readonly (readonly ClaimedRow[])[]): readonly Claimed[] {

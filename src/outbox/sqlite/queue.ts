@@ -4,6 +4,7 @@ import type { OutboxStats, Result, Waiting, Want } from '../outbox.ts';
 import { keysOf, laneIndex, states } from '../states.ts';
 import { type Step, steps } from '../telling.ts';
 import { type Cells, integer, laneIn, number, optionalInteger, type Row, string, text } from './cells.ts';
+import { addedIn } from './exchange.ts';
 import type { AddedMessage, AddedMessages, ClaimedRow } from './messages.ts';
 import type { Receipts } from './receipts.ts';
 import { dueInLine, isAlone, type OutboxRows } from './rows.ts';
@@ -81,8 +82,8 @@ export class Queue {
     this.#receipts = receipts;
   }
 
-  add({ account, messages, now }: AddedMessages): readonly boolean[] {
-    return messages.map(message => this.#addOne(account, message, now));
+  add({ account, texts, now }: AddedMessages): readonly boolean[] {
+    return texts.flatMap(text => addedIn(text).map(message => this.#addOne(account, message, now)));
   }
 
   #addOne(account: AccountId, added: AddedMessage, now: EpochMs): boolean {

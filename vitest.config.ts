@@ -27,7 +27,7 @@ const slowTests = [
   'test/demo/{tell,traffic}.test.ts',
   'test/http/{standing,stream-life,typed-client,under-way}.test.ts',
   'test/mirror/{bad-days,catch-up,checks,crowded,edge,ends,gaps,hostile,own-clock,pace,polling,runner,strange,truth}.test.ts',
-  'test/outbox/postgres.test.ts',
+  'test/outbox/{postgres,postgres-figures}.test.ts',
   'test/postgres/migrate.test.ts',
   'test/sender/{claims,outages}.test.ts',
   'test/store/copy.test.ts',

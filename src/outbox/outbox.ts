@@ -52,6 +52,7 @@ export interface Outbox extends Reports {
   dropAccount(account: AccountId): Promise<boolean>;
   /** Forgets what ended, and was accepted before this; a bounded number at once, `true` when there may be more. */
   dropBefore(acceptedAt: EpochMs): Promise<boolean>;
+  /** Of a kind that has more than ten thousand, about how many. */
   stats(): Promise<OutboxStats>;
   /** Finishes what was asked for. Safe to call twice. */
   close(): Promise<void>;

@@ -10,6 +10,7 @@ import type { AddBatch, Claimed, Outbox, OutboxStats, Receipt, Result, Untold, W
 import { PushTurns } from '../push-turns.ts';
 import type { DuePush, PushOutcome, PushPlace, Report, ReportQuery, Subscribed } from '../reporting.ts';
 import { states } from '../states.ts';
+import { outboxFigures } from './figures.ts';
 import { type Group, Joint } from './joint.ts';
 import { IdTaken, Line } from './line.ts';
 import { Outcomes } from './outcomes.ts';
@@ -249,11 +250,7 @@ export class PostgresOutbox implements Outbox {
   }
 
   async stats(): Promise<OutboxStats> {
-    const [row = []] = await this.#transact(session => session.query(figures));
-    const [scheduled = 0, inLine = 0, sending = 0, unknown = 0, untold = 0, ...others] = row.map(integer);
-    const [parked = 0, openReports = 0, pushes = 0] = others;
-    const queued = inLine - sending - unknown;
-    return { scheduled, queued, sending, unknown, untold, parked, openReports, pushes };
+    return this.#transact(outboxFigures);
   }
 
   #begin(session: Transaction, works: readonly PageWork<unknown>[], lockMs: number): void {
@@ -343,12 +340,4 @@ const dropPast = {
         AND NOT EXISTS (SELECT FROM outbox_report r WHERE r.message = m.id)
       ORDER BY m.accepted_at LIMIT ${limits.outboxStepMax} FOR UPDATE SKIP LOCKED)
     RETURNING id`,
-};
-const inState = (state: number) => `(SELECT count(*) FROM outbox_message m WHERE m.state = ${state})`;
-const figures = {
-  name: 'outbox figures',
-  text: `SELECT ${inState(states.scheduled)}, (SELECT count(*) FROM outbox_message m WHERE m.state IN (1, 2, 3)),
-    ${inState(states.claimed)}, ${inState(states.unknown)}, (SELECT count(*) FROM outbox_step), (SELECT count(*) FROM outbox_parked),
-    (SELECT count(*) FROM outbox_report r WHERE r.is_open),
-    (SELECT count(*) FROM outbox_report r WHERE r.push_at IS NOT NULL)`,
 };

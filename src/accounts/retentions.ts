@@ -58,20 +58,22 @@ export class Retentions {
   async #read(mayRemember: boolean): Promise<void> {
     const read = ++this.#reads;
     const own = await this.#rows.retentions(mayRemember);
+    const shortestMs = own === this.#own ? this.#shortestMs : await this.#shortestOf(own);
     if (read < this.#heldRead) return;
     this.#heldRead = read;
-    if (own === this.#own) return;
     this.#own = own;
-    // Until all were looked at it may be less than it is, and never more.
+    this.#shortestMs = shortestMs;
+  }
+
+  async #shortestOf(own: ReadonlyMap<AccountId, number>): Promise<number> {
     const slices = new Slices();
     let shortestMs = this.#commonMs;
     for (const keptMs of own.values()) {
       shortestMs = Math.min(shortestMs, keptMs);
-      this.#shortestMs = Math.min(this.#shortestMs, keptMs);
       const pause = slices.pause();
       if (pause !== undefined) await pause;
     }
-    if (own === this.#own) this.#shortestMs = shortestMs;
+    return shortestMs;
   }
 
   /** Of an account, in milliseconds. */

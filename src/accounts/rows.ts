@@ -1,10 +1,30 @@
 import type { AccountId, Binding, EpochMs } from '../domain/message.ts';
 import { Refused } from '../failures.ts';
+import { Slices } from '../slices.ts';
 import { type Principal, type Scope, scopes } from './authenticator.ts';
 import type { Use } from './uses.ts';
 
-/** Rows that are read in one piece, where there may be as many as accounts. */
+/** Retentions that are read in one piece: there may be as many as accounts. */
 export const retentionsAtOnce = 1000;
+
+/** All retentions, of pages that each give at most `retentionsAtOnce` in the order of their accounts. Gives way in between. */
+export async function retentionsIn(
+  page: (after: AccountId) => readonly Retention[] | Promise<readonly Retention[]>,
+): Promise<ReadonlyMap<AccountId, number>> {
+  const own = new Map<AccountId, number>();
+  const slices = new Slices();
+  for (let after = Number.MIN_SAFE_INTEGER; ; ) {
+    const retentions = await page(after);
+    for (const [account, keptMs] of retentions) own.set(account, keptMs);
+    const last = retentions.at(-1);
+    if (last === undefined || retentions.length < retentionsAtOnce) return own;
+    [after] = last;
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
+  }
+}
+
+type Retention = readonly [account: AccountId, keptMs: number];
 
 /** Something the operator can put right; `message` is one line that says what. */
 export class AccountsError extends Refused {

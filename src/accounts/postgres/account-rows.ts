@@ -17,6 +17,7 @@ import {
   type NewUser,
   readScopes,
   retentionsAtOnce,
+  retentionsIn,
   type UserInfo,
   writeScopes,
 } from '../rows.ts';
@@ -82,18 +83,13 @@ export class PostgresAccountRows implements AccountRows {
     const [[counted] = []] = await this.#connections.query('SELECT c.changes FROM retention_change c');
     const changes = integer(counted);
     if (mayRemember && this.#retentions?.changes === changes) return this.#retentions.own;
-    const own = new Map<AccountId, number>();
-    for (let after = Number.MIN_SAFE_INTEGER, isOver = false; !isOver; ) {
+    const own = await retentionsIn(async after => {
       const rows = await this.#connections.query(
         'SELECT a.id, a.retention_ms FROM account a WHERE a.retention_ms IS NOT NULL AND a.id > $1 ORDER BY a.id LIMIT $2',
         [after, retentionsAtOnce],
       );
-      for (const row of rows) {
-        after = integer(row[0]);
-        own.set(after, integer(row[1]));
-      }
-      isOver = rows.length < retentionsAtOnce;
-    }
+      return rows.map(([id, retentionMs]) => [integer(id), integer(retentionMs)]);
+    });
     this.#retentions = { changes, own };
     return own;
   }

@@ -1,7 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AccountId, Binding, EpochMs } from '../../domain/message.ts';
 import { OpenedFile } from '../../opened-file.ts';
-import { Slices } from '../../slices.ts';
 import {
   type Account,
   type AccountRows,
@@ -13,6 +12,7 @@ import {
   type NewUser,
   readScopes,
   retentionsAtOnce,
+  retentionsIn,
   type Used,
   type UserInfo,
   writeScopes,
@@ -77,30 +77,16 @@ export class SqliteAccountRows implements AccountRows {
     // Before the rows: a change in between is then read again, rather than never.
     const changes = integer(this.#db.prepare('SELECT changes FROM retention_change').get() ?? {}, 'changes');
     if (this.#retentions?.changes !== changes) {
-      const own = await this.#readRetentions();
+      const page = this.#db.prepare(
+        'SELECT id, retention_ms FROM account WHERE retention_ms IS NOT NULL AND id > ? ORDER BY id LIMIT ?',
+      );
+      const own = await retentionsIn(after =>
+        page.all(after, retentionsAtOnce).map(row => [integer(row, 'id'), integer(row, 'retention_ms')]),
+      );
       this.#retentions = { changes, own };
       return own;
     }
     return this.#retentions.own;
-  }
-
-  async #readRetentions(): Promise<ReadonlyMap<AccountId, number>> {
-    const own = new Map<AccountId, number>();
-    const page = this.#db.prepare(
-      'SELECT id, retention_ms FROM account WHERE retention_ms IS NOT NULL AND id > ? ORDER BY id LIMIT ?',
-    );
-    const slices = new Slices();
-    for (let after = Number.MIN_SAFE_INTEGER, isOver = false; !isOver; ) {
-      const rows = page.all(after, retentionsAtOnce);
-      for (const row of rows) {
-        after = integer(row, 'id');
-        own.set(after, integer(row, 'retention_ms'));
-      }
-      isOver = rows.length < retentionsAtOnce;
-      const pause = slices.pause();
-      if (pause !== undefined) await pause;
-    }
-    return own;
   }
 
   async addKey(account: AccountId, key: NewKey): Promise<void> {

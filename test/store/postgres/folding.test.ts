@@ -23,7 +23,7 @@ import {
   recordAll,
 } from '../conformance/engine.ts';
 import { type PostgresDatabase, pick } from './database.ts';
-import { Broken, onSealed, type Sealed } from './sealed-store.ts';
+import { Broken, ids, onSealed, report, type Sealed, spreadOut } from './sealed-store.ts';
 
 let server: DatabaseServer;
 
@@ -33,11 +33,6 @@ beforeAll(async () => {
 afterAll(() => server.remove());
 
 const withSealed = (work: (sealed: Sealed) => Promise<void>) => onSealed(server, work);
-
-const ids = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
-/** Over some hours, newest first. */
-const spreadOut = (count: number): Submission[] => ids(count).map((id, i) => message(id, { sentAt: now - i * 60_000 }));
-const report = (messageId: string): Submission => ({ messageId, status: delivered });
 
 /** Keys that are rows, and rows of folded keys. */
 async function keysHeld(database: PostgresDatabase): Promise<readonly unknown[]> {

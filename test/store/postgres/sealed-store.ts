@@ -1,4 +1,4 @@
-import type { EpochMs } from '../../../src/domain/message.ts';
+import type { EpochMs, Submission } from '../../../src/domain/message.ts';
 import { migrate } from '../../../src/postgres/migrate.ts';
 import type { Session } from '../../../src/postgres/session.ts';
 import { Database } from '../../../src/store/postgres/log/database.ts';
@@ -9,7 +9,14 @@ import { Sealer, type SealingOutcome } from '../../../src/store/postgres/upkeep/
 import type { RecordBatch, Store, StoreObserver } from '../../../src/store/store.ts';
 import type { DatabaseServer } from '../../support/database-server.ts';
 import { Witness } from '../../support/sqlite-log.ts';
+import { delivered, message, now } from '../conformance/engine.ts';
 import { PostgresDatabase } from './database.ts';
+
+export const ids = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
+/** Over some hours, newest first. */
+export const spreadOut = (count: number, from = 0): Submission[] =>
+  Array.from({ length: count }, (_, i) => message(`m${from + i}`, { sentAt: now - (from + i) * 60_000 }));
+export const report = (messageId: string): Submission => ({ messageId, status: delivered });
 
 type Place = { readonly server: DatabaseServer; readonly url: string; readonly schema: string };
 

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Submission } from '../../../src/domain/message.ts';
 import { summaryRange } from '../../../src/domain/summary.ts';
 import { isLock } from '../../../src/postgres/locks.ts';
 import { Database } from '../../../src/store/postgres/log/database.ts';
@@ -10,7 +9,6 @@ import { type DatabaseServer, databaseServer, isGiven } from '../../support/data
 import { until, Witness } from '../../support/sqlite-log.ts';
 import {
   account,
-  delivered,
   enroute,
   horizon,
   hourMs,
@@ -25,7 +23,7 @@ import {
 } from '../conformance/engine.ts';
 import { standInForCitus } from './citus-stand-in.ts';
 import { PostgresDatabase } from './database.ts';
-import { onSealed, type Sealed } from './sealed-store.ts';
+import { ids, onSealed, report, type Sealed, spreadOut } from './sealed-store.ts';
 
 let server: DatabaseServer;
 
@@ -35,12 +33,6 @@ beforeAll(async () => {
 afterAll(() => server.remove());
 
 const pools = { readersMax: 1, recordersMax: 1, statementTimeoutMs: 60_000, answerMsMax: 30_000 };
-
-const ids = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
-/** Over some hours, newest first. */
-const spreadOut = (count: number, from = 0): Submission[] =>
-  Array.from({ length: count }, (_, i) => message(`m${from + i}`, { sentAt: now - (from + i) * 60_000 }));
-const report = (messageId: string): Submission => ({ messageId, status: delivered });
 
 const withSealed = (work: (sealed: Sealed) => Promise<void>) => onSealed(server, work);
 

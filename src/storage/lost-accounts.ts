@@ -99,7 +99,8 @@ export class LostAccounts {
       await ask(fresh);
     }
     lost.sort((a, b) => a - b);
-    const isNews = lost.some(id => !this.#found.includes(id));
+    const told = new Set(this.#found);
+    const isNews = lost.some(id => !told.has(id));
     this.#found = lost;
     if (isNews) this.#options.found({ count: lost.length, first: lost.slice(0, limits.lostAccountsNamedMax) });
   }
